@@ -1,0 +1,72 @@
+"""Masked-autoencoder pretraining with bootstrapped targets, for mmpretrain.
+
+Importing the package registers its classes into mmpretrain's registries, and its
+configs under the name ``bootmae_plugin::``.
+"""
+
+from pathlib import Path
+
+from .version import __version__
+
+MINIMUM = {'mmengine': '0.10.5', 'mmcv': '2.0.0', 'mmpretrain': '1.2.0'}
+INSTALL = "pip install 'bootmae_plugin[mm]'"
+
+
+def _check_framework() -> None:
+    """One sentence where the framework is missing or too old."""
+    from importlib import import_module
+
+    for name, minimum in MINIMUM.items():
+        try:
+            module = import_module(name)
+        except ImportError as error:
+            raise ImportError(
+                f'bootmae_plugin needs {name}>={minimum}, which cannot be imported '
+                f'({error}): {INSTALL}'
+            ) from error
+        have = tuple(int(n) for n in module.__version__.split('.')[:3] if n.isdigit())
+        if have < tuple(map(int, minimum.split('.'))):
+            raise ImportError(
+                f'bootmae_plugin needs {name}>={minimum}, but {module.__version__} is '
+                f'installed: {INSTALL}'
+            )
+
+
+_check_framework()
+
+from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
+
+# Lets mmengine resolve 'bootmae_plugin::selfsup/...' in a config's _base_.
+MODULE2PACKAGE.setdefault('bootmae_plugin', 'bootmae_plugin')
+
+from . import datasets, engine, models  # noqa: E402, F401
+from .errors import UserError  # noqa: E402
+
+
+def config_path(name: str) -> str:
+    """Absolute path of one of the plugin's configs, for ``_base_`` anywhere.
+
+    A config of another package inherits without any import beforehand::
+
+        _base_ = __import__('bootmae_plugin').config_path(
+            'selfsup/bootmae_deit-tiny_cifar10.py')
+
+    Args:
+        name: Path below ``configs/``, such as 'selfsup/mae_deit-tiny_cifar10.py'.
+
+    Raises:
+        UserError: if there is no such config; the message lists those there are.
+    """
+    root = Path(__file__).parent / '.mim' / 'configs'
+    path = root / name
+    if not path.is_file():
+        names = sorted(
+            str(p.relative_to(root))
+            for p in root.rglob('*.py')
+            if '_base_' not in p.parts
+        )
+        raise UserError(f'there is no config {name!r}; there are: {", ".join(names)}')
+    return str(path.resolve())
+
+
+__all__ = ['UserError', '__version__', 'config_path']

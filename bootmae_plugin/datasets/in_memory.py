@@ -1,0 +1,168 @@
+"""Images held in memory as one uint8 tensor and loaded a batch at a time."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+import numpy as np
+import torch
+from mmengine import dist
+from mmengine.logging import print_log
+from mmengine.registry import FUNCTIONS
+from mmpretrain.registry import DATASETS
+from PIL import Image
+from rich.console import Console
+from rich.progress import track
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from ..errors import UserError, check
+
+MAX_BYTES = 64 * 2**30
+
+
+@DATASETS.register_module()
+class InMemoryImages(Dataset):
+    """A data set that fits into memory, decoded once, without per-sample Python.
+
+    The data loader asks for a whole batch (``__getitems__``) and gets it as one indexed
+    tensor; augmentation and normalisation happen in :class:`BatchDataPreprocessor`.
+    Set ``collate_fn=dict(type='whole_batch')``.
+
+    Args:
+        source: Config of a data set whose samples have ``img`` (H, W[, C] in RGB) or
+            ``img_path``, and ``gt_label`` if there are labels: CIFAR10Copy,
+            ImageFolder, Digits, or any of mmpretrain's.
+        img_size: Side in pixels; other images are resized by their shorter side
+            (bicubic) and cropped at the centre. Defaults to 32.
+        with_label: The labels are needed. Defaults to True.
+        on_error: 'raise' or 'skip' an image that cannot be read. Defaults to 'raise';
+            skipped ones are named in the log.
+
+    Raises:
+        UserError: if an image cannot be read, labels are missing or outside the
+            classes, or the images would take more than 64 GiB.
+    """
+
+    def __init__(
+        self,
+        source: dict,
+        img_size: int = 32,
+        with_label: bool = True,
+        on_error: str = 'raise',
+    ) -> None:
+        check(
+            on_error in ('raise', 'skip'),
+            f"unknown on_error={on_error!r}: choose 'raise' or 'skip'",
+        )
+        source = DATASETS.build(source)
+        infos = [source.get_data_info(i) for i in range(len(source))]
+        self.metainfo = source.metainfo
+        size = 3 * img_size**2 * len(infos)
+        check(
+            size <= MAX_BYTES,
+            f'{len(infos):,} images of {img_size}x{img_size} take {size / 2**30:.0f} '
+            'GiB: use the standard pipeline (configs/_base_/datasets/*_pipeline.py)',
+        )
+        images = self._decode(infos, img_size)
+        good = [i for i, image in enumerate(images) if isinstance(image, np.ndarray)]
+        bad = [image for image in images if not isinstance(image, np.ndarray)]
+        if bad:
+            text = f'{len(bad)} of {len(images)} images cannot be read: ' + '; '.join(
+                bad[:3]
+            )
+            advice = "mend or remove them, or set on_error='skip' on the data set"
+            check(on_error == 'skip' and len(good) > 0, f'{text}: {advice}')
+            print_log(f'skipped: {text}', 'current', level=30)
+        pixels = np.stack([images[i] for i in good])
+        # (N, 3, H, W): a view of channels-last memory would make every batch a copy.
+        self.images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+        self.labels = self._labels([infos[i] for i in good]) if with_label else None
+
+    def _decode(self, infos: list[dict], size: int) -> list:
+        console = Console(stderr=True, quiet=not dist.is_main_process())
+        with ThreadPoolExecutor() as pool:  # PIL decodes outside the interpreter lock
+            return list(
+                track(
+                    pool.map(partial(read_image, size=size), infos, chunksize=64),
+                    'reading images',
+                    len(infos),
+                    console=console,
+                    transient=True,
+                    disable=len(infos) < 2000 or not console.is_terminal,
+                )
+            )
+
+    def _labels(self, infos: list[dict]) -> Tensor:
+        missing = [
+            info.get('img_path', i)
+            for i, info in enumerate(infos)
+            if info.get('gt_label') is None
+        ]
+        check(
+            not missing,
+            f'{len(missing)} images have no label (first: {missing[:1]}), but labels '
+            'are needed for evaluation: use a data set with labels, or set '
+            'with_label=False for pretraining',
+        )
+        labels = torch.tensor([int(info['gt_label']) for info in infos])
+        classes = self.metainfo.get('classes')
+        if classes is not None:
+            low, high = int(labels.min()), int(labels.max())
+            check(
+                0 <= low and high < len(classes),
+                f'labels run from {low} to {high}, but there are {len(classes)} '
+                f'classes: they must be 0 to {len(classes) - 1}',
+            )
+        return labels
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> dict[str, Tensor]:
+        """One sample, as a batch of one without its batch axis."""
+        return {key: value[0] for key, value in self.__getitems__([index]).items()}
+
+    def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
+        """``inputs`` (B, 3, H, W) uint8, ``sample_idx`` (B,), ``gt_label`` (B,)."""
+        ids = torch.as_tensor(indices)
+        batch = dict(inputs=self.images[ids], sample_idx=ids)
+        if self.labels is not None:
+            batch['gt_label'] = self.labels[ids]
+        return batch
+
+
+def read_image(info: dict, size: int) -> np.ndarray | str:
+    """Pixels (size, size, 3) uint8 of a sample, or one line on why there are none."""
+    try:
+        image = info['img'] if 'img' in info else info['img_path']
+        if isinstance(image, np.ndarray):
+            image = Image.fromarray(image)
+        else:
+            image = Image.open(image)
+        image = image.convert('RGB')
+    except Exception as error:  # PIL raises SyntaxError, OSError, ValueError, ...
+        return f'{info.get("img_path", "an image")} ({error})'
+    if image.size != (size, size):
+        scale = size / min(image.size)
+        image = image.resize(
+            [max(size, round(side * scale)) for side in image.size], Image.BICUBIC
+        )
+        left, top = ((side - size) // 2 for side in image.size)
+        image = image.crop((left, top, left + size, top + size))
+    return np.asarray(image)
+
+
+@FUNCTIONS.register_module()
+def whole_batch(batch: dict, **_) -> dict:
+    """Collate for data sets that load a batch at a time: it is one already.
+
+    mmengine hands a stray ``_scope_`` to collate functions of inherited configs, hence
+    the ignored keywords.
+    """
+    if isinstance(batch, list):
+        raise UserError(
+            "collate_fn 'whole_batch' needs a data set that loads whole batches "
+            "(InMemoryImages): use collate_fn=dict(type='default_collate')"
+        )
+    return batch

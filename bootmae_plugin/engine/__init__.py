@@ -1,0 +1,8 @@
+"""Hooks, schedules and the runner of our tools."""
+
+from .bootstrap import BootstrapHook
+from .progress import ProgressHook
+from .runner import PluginRunner
+from .schedulers import WarmupCosineLR
+
+__all__ = ['BootstrapHook', 'PluginRunner', 'ProgressHook', 'WarmupCosineLR']

@@ -1,0 +1,120 @@
+"""The runner of our own tools: a quiet terminal, strict loading, guarded work dirs."""
+
+import logging
+import re
+from pathlib import Path
+
+import torch
+from mmengine import dist
+from mmengine.config import Config
+from mmengine.logging import MMLogger
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner, find_latest_checkpoint
+from mmpretrain.registry import RUNNERS
+
+from ..errors import UserError, check
+from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
+from .progress import ProgressHook
+
+# What may differ between two runs that share a work dir (a longer schedule, another
+# number of workers, ...); a change of the rest is another experiment.
+SAME_EXPERIMENT = ('model',)
+
+# Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
+NOISE = re.compile(r'is skipped since its requires_grad=False|FileClient|HardDisk')
+
+
+@RUNNERS.register_module()
+class PluginRunner(Runner):
+    """mmengine's Runner as ``tools/train.py`` and ``tools/test.py`` use it.
+
+    * the terminal shows :class:`ProgressHook` and warnings, the log file everything;
+    * loading a checkpoint for evaluation is strict, with one line that says what is
+      missing; nothing is unpickled;
+    * a work dir that holds another experiment, or this one unfinished, is refused
+      before anything is written.
+    """
+
+    def __init__(self, model, work_dir, *args, **kwargs) -> None:
+        guard_work_dir(kwargs.get('cfg'), Path(work_dir))
+        super().__init__(model, work_dir, *args, **kwargs)
+        self.register_hook(ProgressHook())
+
+    def setup_env(self, env_cfg) -> None:
+        if self.distributed and not torch.cuda.is_available():
+            # mmengine's own set-up asks for a GPU; gloo does without.
+            env_cfg = dict(env_cfg, dist_cfg={})
+            if not dist.is_distributed():
+                torch.distributed.init_process_group('gloo')
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg, model):
+        on_cpu = self.distributed and not torch.cuda.is_available()
+        if on_cpu and model_wrapper_cfg is None:
+            model_wrapper_cfg = dict(
+                type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
+                find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        logger = super().build_logger(*args, **kwargs)
+        for handler in logger.handlers:
+            if type(handler) is logging.StreamHandler:
+                handler.setLevel(max(handler.level, logging.WARNING))
+                handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
+        return logger
+
+    def load_or_resume(self) -> None:
+        if self._resume and self._load_from is None:
+            latest = find_latest_checkpoint(self.work_dir)
+            if latest is not None:
+                read_checkpoint(latest)  # one clear line where it is damaged
+        super().load_or_resume()
+
+    def load_checkpoint(
+        self, filename, map_location='cpu', strict=True, revise_keys=()
+    ):
+        content = read_checkpoint(filename)
+        given = state_dict_of(content)
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        advice = 'give the checkpoint that this config trained'
+        has_encoder = any(key.startswith('backbone.') for key in given)
+        if has_encoder and not any(key.startswith('head.') for key in given):
+            advice = 'it holds no head to test; train this config first'
+        if strict:
+            compare_keys(model.state_dict(), given, f'checkpoint {filename}', advice)
+        return super().load_checkpoint(filename, map_location, strict)
+
+
+def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
+    """Refuse to train into a work dir that holds another experiment.
+
+    Raises:
+        UserError: if ``work_dir`` holds checkpoints and the config asks neither to
+            resume nor is the one that made them.
+    """
+    if cfg is None or cfg.get('train_dataloader') is None or not dist.is_main_process():
+        return
+    if not (work_dir / 'last_checkpoint').exists():
+        return
+    resume = cfg.get('resume', False)
+    check(
+        resume,
+        f'work dir {work_dir} holds a run already: --resume goes on with it, another '
+        '--work-dir keeps both; nothing was changed',
+    )
+    for path in work_dir.glob('*.py'):
+        try:
+            kept = Config.fromfile(path)
+        except Exception:  # a user's own script in the work dir is not our concern
+            continue
+        for key in SAME_EXPERIMENT:
+            if key in kept and kept[key] != cfg.get(key):
+                raise UserError(
+                    f'work dir {work_dir} holds another experiment: its config '
+                    f'{path.name} differs from this one in {key!r}; choose another '
+                    '--work-dir (nothing was changed)'
+                )

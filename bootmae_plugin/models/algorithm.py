@@ -1,0 +1,126 @@
+"""The algorithm: mask, encode, and for each branch decode and compare."""
+
+import torch
+from mmpretrain.models.selfsup.base import BaseSelfSupervisor
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
+
+from ..errors import check
+from .targets import TargetGenerator
+
+
+@MODELS.register_module()
+class BootMAE(BaseSelfSupervisor):
+    """Masked autoencoder with one or more branches, each with its own target.
+
+    The slots are mmpretrain's. In stage 1 a bootstrapped model reconstructs pixels; at
+    each stage boundary :class:`BootstrapHook` calls :meth:`start_stage`, which hands
+    the encoder's weights to the teacher. Stage and teacher are in the state_dict.
+
+    Args:
+        backbone: A masked encoder (:class:`MaskedDeiT`, :class:`MaskedViT`).
+        masking: Which patches stay visible (:class:`RandomMasking`).
+        neck: The decoder.
+        head: The branch, or a dict of named branches (:class:`PixelHead`,
+            :class:`FeatureHead`).
+        target_generator: The teacher (:class:`StageEncoder`). Defaults to None.
+        **kwargs: See mmpretrain's ``BaseSelfSupervisor``.
+
+    Raises:
+        UserError: if the parts do not fit each other.
+    """
+
+    def __init__(
+        self,
+        backbone: dict,
+        masking: dict,
+        neck: dict,
+        head: dict,
+        target_generator: dict | None = None,
+        **kwargs,
+    ) -> None:
+        super().__init__(backbone=backbone, **kwargs)
+        geometry = self.backbone.geometry
+        self.masking = MODELS.build(masking)
+        self.masking.num_keep(geometry.num_patches)  # tells of a ratio that cannot be
+        self.neck = MODELS.build(neck, default_args=dict(geometry=geometry))
+        if target_generator is not None:
+            self.target_generator = MODELS.build(target_generator)
+            if isinstance(self.target_generator, TargetGenerator):
+                self.target_generator.attach(self.backbone)
+        offered = dict(
+            in_channels=self.neck.embed_dims,
+            geometry=geometry,
+            target_channels=getattr(self.target_generator, 'out_channels', None),
+        )
+        heads = {'main': head} if 'type' in head else head
+        self.head = nn.ModuleDict(
+            {
+                name: MODELS.build(cfg, default_args=offered)
+                for name, cfg in heads.items()
+                if cfg is not None  # a child config drops a branch by setting None
+            }
+        )
+        self.register_buffer('stage_number', torch.tensor(1))
+        self._stage = 1
+
+    @property
+    def stage(self) -> int:
+        """The current stage, counted from 1."""
+        return self._stage
+
+    def loss(
+        self, inputs: Tensor, data_samples: list | None = None, **kwargs
+    ) -> dict[str, Tensor]:
+        """One training step.
+
+        Args:
+            inputs: (B, 3, H, W) normalised images.
+            data_samples: Not used.
+
+        Returns:
+            ``loss_<branch>`` of the active branches, and what they log.
+        """
+        mask = self.masking(len(inputs), self.backbone.geometry.grid, inputs.device)
+        latent = self.backbone.encode(inputs, mask)
+        losses = {}
+        for name, head in self.active_branches():
+            decoded = self.neck(latent, mask)
+            source = self.target_generator(inputs) if head.uses_teacher else inputs
+            for key, value in head.loss(decoded, source, mask).items():
+                losses[f'{key}_{name}'] = value
+        return losses
+
+    def active_branches(self) -> list[tuple[str, nn.Module]]:
+        """The branches trained in this stage, with their names."""
+        return [(k, head) for k, head in self.head.items() if head.active(self.stage)]
+
+    def start_stage(self, stage: int, student: str = 'continue') -> None:
+        """Enter a stage: the teacher takes the encoder, new branches start.
+
+        Args:
+            stage: The stage that starts, counted from 1.
+            student: 'continue' keeps the weights, 'reset' initialises encoder, decoder
+                and prediction layers afresh once the teacher has its weights.
+        """
+        if isinstance(self.target_generator, TargetGenerator):
+            self.target_generator.start_stage(self.backbone)
+        if student == 'reset':
+            for module in (self.backbone, self.neck, *self.head.values()):
+                module.reset_parameters()
+        for head in self.head.values():
+            head.start_stage(stage)
+        self._set_stage(stage)
+        check(
+            len(self.active_branches()) > 0,
+            f'no branch is trained in stage {stage}: give one of {list(self.head)} a '
+            'first_stage and last_stage that include it',
+        )
+
+    def _set_stage(self, stage: int) -> None:
+        self._stage = stage  # beside the buffer: reading that would stall a GPU
+        self.stage_number.fill_(stage)
+
+    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
+        super()._load_from_state_dict(state_dict, prefix, *args)
+        self._stage = int(self.stage_number)

@@ -1,0 +1,72 @@
+"""From a sequence of tokens to what a downstream head takes."""
+
+import re
+
+from torch import Tensor
+
+from ..errors import UserError, check
+from .layers import Geometry
+
+OUT_TYPES = ('raw', 'featmap', 'avg', 'cls', 'cls+dist', 'flatten', 'flatten_all')
+
+
+def check_out_type(out_type: str, geometry: Geometry) -> None:
+    """Check an ``out_type`` against the encoder it is meant for.
+
+    Raises:
+        UserError: if it is unknown, or names a number of tokens that is not there.
+    """
+    patches, extra = geometry.num_patches, geometry.num_extra_tokens
+    numbered = re.fullmatch(r'flatten(\d+)', out_type)
+    if numbered:
+        check(
+            int(numbered[1]) in (patches, patches + extra),
+            f'out_type={out_type!r}: this encoder has {patches} patch tokens and '
+            f'{patches + extra} tokens in all, so it must be flatten{patches} or '
+            f'flatten{patches + extra}',
+        )
+        return
+    check(
+        out_type in OUT_TYPES,
+        f'unknown out_type={out_type!r} (pooling of the tokens): choose one of '
+        f'{OUT_TYPES}, or flatten{patches} or flatten{patches + extra}',
+    )
+    check(
+        out_type != 'cls+dist' or extra == 2,
+        "out_type='cls+dist' needs a distillation token, which only MaskedDeiT has: "
+        "choose 'cls'",
+    )
+
+
+def pooled_dims(out_type: str, geometry: Geometry) -> int:
+    """Width of the pooled feature; a linear layer on top has so many inputs."""
+    extra, patches = geometry.num_extra_tokens, geometry.num_patches
+    tokens = {'cls+dist': 2, 'flatten': patches, 'flatten_all': extra + patches}
+    if numbered := re.fullmatch(r'flatten(\d+)', out_type):
+        return int(numbered[1]) * geometry.embed_dims
+    return tokens.get(out_type, 1) * geometry.embed_dims
+
+
+def pool_tokens(
+    x: Tensor, out_type: str, grid: tuple[int, int], num_extra_tokens: int
+) -> Tensor:
+    """Shape tokens (B, E + L, D) as ``out_type`` says (see :class:`MaskedViT`)."""
+    patches = x[:, num_extra_tokens:]
+    if out_type == 'raw':
+        return x
+    if out_type == 'featmap':
+        return patches.transpose(1, 2).reshape(len(x), -1, *grid)
+    if out_type == 'avg':
+        return patches.mean(dim=1)
+    if out_type == 'cls':
+        return x[:, 0]
+    if out_type == 'cls+dist':
+        return x[:, :2].flatten(1)
+    if out_type in ('flatten', f'flatten{patches.shape[1]}'):
+        return patches.flatten(1)
+    if out_type in ('flatten_all', f'flatten{x.shape[1]}'):
+        return x.flatten(1)
+    raise UserError(
+        f'out_type={out_type!r} does not fit a sequence of {x.shape[1]} tokens: the '
+        "image has another size than the encoder was built for; use 'flatten'"
+    )

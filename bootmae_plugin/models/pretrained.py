@@ -1,0 +1,173 @@
+"""Strict, safe loading of weights: nothing is unpickled, nothing silently missing."""
+
+import pickle
+from collections.abc import Iterable
+from pathlib import Path
+
+import torch
+from mmengine.logging import HistoryBuffer, print_log
+from torch import Tensor, nn
+
+from ..errors import UserError, check
+
+# Names under which other code keeps an encoder; used to recognise a wrong prefix.
+KNOWN_PREFIXES = (
+    'backbone.',
+    'module.backbone.',
+    'target_generator.encoder.',
+    'encoder.',
+    'module.',
+    'model.',
+)
+
+
+def _safe_globals() -> list:
+    """What mmengine writes beside tensors: the history of the logged scalars."""
+    import numpy as np
+
+    core = getattr(np, '_core', None) or np.core
+    dtypes = [type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'u8', 'i4')]
+    return [
+        HistoryBuffer,
+        core.multiarray._reconstruct,
+        core.multiarray.scalar,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+    ]
+
+
+def read_checkpoint(path: str | Path) -> dict:
+    """Read a checkpoint file onto the CPU without unpickling objects.
+
+    Raises:
+        UserError: if the file is missing, truncated or corrupt, or would need
+            unpickling.
+    """
+    path = Path(path).expanduser()
+    check(
+        path.is_file(),
+        f'checkpoint {path} does not exist: check the path (a work dir keeps its '
+        'checkpoints as epoch_*.pth and stage_*.pth)',
+    )
+    try:
+        if path.suffix == '.safetensors':
+            from safetensors.torch import load_file
+
+            return load_file(path)
+        with torch.serialization.safe_globals(_safe_globals()):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        reason = str(error).split('. ')[0].splitlines()[0]
+        raise UserError(
+            f'checkpoint {path} is damaged, or holds more than weights and would have '
+            f'to be unpickled, which can run any code, so it was not loaded ({reason}):'
+            ' save its state_dict alone, or convert it where you trust it'
+        ) from error
+    except Exception as error:  # torch, zip and safetensors each raise their own
+        raise UserError(
+            f'checkpoint {path} ({path.stat().st_size:,} bytes) cannot be read, it is '
+            f'truncated or no checkpoint ({type(error).__name__}): use another one'
+        ) from error
+    check(
+        isinstance(content, dict),
+        f'checkpoint {path} holds a {type(content).__name__}, expected a dict of '
+        'weights: save model.state_dict()',
+    )
+    return content
+
+
+def state_dict_of(content: dict) -> dict[str, Tensor]:
+    """The weights inside a checkpoint of mmengine, timm, or the official code."""
+    for key in ('state_dict', 'model', 'model_state_dict'):
+        if isinstance(content.get(key), dict):
+            content = content[key]
+            break
+    return {key: value for key, value in content.items() if isinstance(value, Tensor)}
+
+
+def _first(keys: Iterable[str], number: int = 3) -> str:
+    keys = list(keys)
+    more = f' and {len(keys) - number} more' if len(keys) > number else ''
+    return (', '.join(keys[:number]) or 'none') + more
+
+
+def compare_keys(
+    own: dict[str, Tensor], given: dict[str, Tensor], what: str, advice: str
+) -> None:
+    """Raise one line naming the first differing keys unless ``given`` fits ``own``."""
+    missing = [key for key in own if key not in given]
+    unexpected = [key for key in given if key not in own]
+    shapes = [
+        f'{key} {tuple(given[key].shape)} instead of {tuple(own[key].shape)}'
+        for key in own
+        if key in given and own[key].shape != given[key].shape
+    ]
+    if missing or unexpected or shapes:
+        raise UserError(
+            f'{what} does not match the model: missing keys: {_first(missing)}; '
+            f'unexpected keys: {_first(unexpected)}; other shapes: {_first(shapes)}: '
+            f'{advice}'
+        )
+
+
+def _resize_position(weights: dict[str, Tensor], encoder: nn.Module) -> None:
+    """Interpolate a position embedding of another square grid, in place."""
+    from mmpretrain.models.utils import resize_pos_embed
+
+    place = weights.get('pos_embed')
+    if place is None or place.shape == encoder.pos_embed.shape or place.ndim != 3:
+        return
+    extra, side = encoder.num_extra_tokens, round((place.shape[1] - 1) ** 0.5)
+    if place.shape[2] == encoder.embed_dims and side**2 == place.shape[1] - extra:
+        weights['pos_embed'] = resize_pos_embed(
+            place, (side, side), encoder.geometry.grid, num_extra_tokens=extra
+        )
+
+
+def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> None:
+    """Load a pretrained encoder; every key must be found, none may be left over.
+
+    Args:
+        encoder: A :class:`MaskedViT`. A position embedding of another square grid is
+            interpolated to its own.
+        path: A checkpoint of this plugin, or of an encoder alone.
+        prefix: Where the encoder's keys stand in it, such as ``'backbone.'``. None
+            takes ``'backbone.'`` if it is there, and else the whole file.
+
+    Raises:
+        UserError: if the file cannot be read or does not match; a wrong prefix is
+            recognised and the right one named.
+    """
+    check(
+        bool(path),
+        'no checkpoint was given to start from: set model.backbone.init_cfg.checkpoint '
+        '(--cfg-options model.backbone.init_cfg.checkpoint=work_dirs/.../epoch_N.pth)',
+    )
+    weights = state_dict_of(read_checkpoint(path))
+    if prefix is None:
+        prefix = 'backbone.' if any(k.startswith('backbone.') for k in weights) else ''
+    chosen = {
+        key.removeprefix(prefix): value
+        for key, value in weights.items()
+        if key.startswith(prefix)
+    }
+    own = encoder.state_dict()
+    _resize_position(chosen, encoder)
+    advice = 'check that arch, img_size and patch_size are those of the pretraining'
+    if not any(key in own for key in chosen):
+        better = [
+            name
+            for name in ('', *KNOWN_PREFIXES)
+            if name != prefix
+            and any(name + key in weights for key in ('patch_embed.proj.weight',))
+        ]
+        if better:
+            raise UserError(
+                f'checkpoint {path} has no encoder under prefix={prefix!r}, but it has '
+                f'one under prefix={better[0]!r}: set that in init_cfg'
+            )
+        advice = 'it is not a checkpoint of this encoder; convert it first'
+    compare_keys(own, chosen, f'checkpoint {path} (prefix={prefix!r})', advice)
+    encoder.load_state_dict(chosen)
+    print_log(f'loaded {len(chosen)} encoder tensors from {path}', 'current')

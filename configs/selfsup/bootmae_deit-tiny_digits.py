@@ -1,0 +1,14 @@
+# Demo: bootstrapped MAE on scikit-learn's digits.
+_base_ = [
+    '../_base_/models/bootmae_deit-tiny.py',
+    '../_base_/datasets/digits_selfsup.py',
+    '../_base_/schedules/pretrain_200e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    backbone=dict(arch=dict(_delete_=True, embed_dims=48, num_layers=12, num_heads=3)),
+    neck=dict(embed_dims=96, depth=2, num_heads=3),
+)
+train_dataloader = dict(batch_size=128)
+train_cfg = dict(max_epochs=30)
+default_hooks = dict(bootstrap=dict(type='BootstrapHook', num_stages=2))

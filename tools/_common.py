@@ -1,0 +1,110 @@
+"""What the command-line tools share: options, config loading, one-line errors."""
+
+import argparse
+import contextlib
+import io
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+# The tools work from a checkout without an installation, too.
+_ROOT = str(Path(__file__).resolve().parents[1])
+if _ROOT not in sys.path:
+    sys.path.insert(0, _ROOT)
+
+
+def add_common_arguments(parser: argparse.ArgumentParser) -> None:
+    """mmpretrain's options that training and testing share, and ``--debug``."""
+    from mmengine.config import DictAction
+
+    parser.add_argument('--work-dir', help='folder of logs and checkpoints')
+    parser.add_argument(
+        '--no-pin-memory', action='store_true', help='do not pin memory for the GPU'
+    )
+    parser.add_argument(
+        '--cfg-options',
+        nargs='+',
+        action=DictAction,
+        help='override settings of the config: key=value, nested.key=value, '
+        'key="[a,b]"',
+    )
+    parser.add_argument(
+        '--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none'
+    )
+    parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument(
+        '--debug', action='store_true', help='show tracebacks of user errors'
+    )
+
+
+def load_config(args: argparse.Namespace):
+    """Load ``args.config`` (a path, or ``bootmae_plugin::...``) with our runner."""
+    from mmengine.config import Config
+
+    import bootmae_plugin
+    from bootmae_plugin.errors import UserError, check
+
+    path = args.config
+    if path.startswith('bootmae_plugin::'):
+        path = bootmae_plugin.config_path(path.removeprefix('bootmae_plugin::'))
+    check(
+        Path(path).is_file(),
+        f'config {args.config} does not exist: give the path of a .py config, or '
+        'bootmae_plugin::selfsup/NAME.py for one of the installed ones',
+    )
+    try:
+        cfg = Config.fromfile(path)
+    except (OSError, SyntaxError, ImportError, KeyError, TypeError) as error:
+        raise UserError(f'config {path} cannot be loaded: {error}') from error
+    cfg.launcher = args.launcher
+    cfg.setdefault('default_scope', 'mmpretrain')
+    cfg.setdefault('runner_type', 'mmpretrain.PluginRunner')
+    if args.work_dir is not None:
+        cfg.work_dir = args.work_dir
+    elif cfg.get('work_dir') is None:
+        cfg.work_dir = str(Path('work_dirs') / Path(path).stem)
+    return cfg
+
+
+def import_framework() -> None:
+    """Import without what the framework prints about its own optional parts."""
+    with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+        warnings.simplefilter('ignore')
+        import mmpretrain.datasets
+        import mmpretrain.models  # noqa: F401
+
+        import bootmae_plugin  # noqa: F401
+
+
+def set_loader_defaults(cfg, field: str, args: argparse.Namespace) -> None:
+    """Pinned memory, persistent workers, collate: mmpretrain's defaults."""
+    import torch
+
+    loader = cfg.get(field)
+    if loader is None:
+        return
+    workers = loader.get('num_workers', 0)
+    loader.setdefault('pin_memory', torch.cuda.is_available())
+    loader.setdefault('persistent_workers', workers > 0)
+    loader.setdefault('collate_fn', dict(type='default_collate'))
+    if args.no_pin_memory:
+        loader['pin_memory'] = False
+    if getattr(args, 'no_persistent_workers', False):
+        loader['persistent_workers'] = False
+
+
+def run(main: Callable, args: argparse.Namespace) -> None:
+    """Call ``main(args)``; a user's error is one line on stderr and exit status 1."""
+    try:
+        import_framework()
+    except ImportError as error:
+        sys.exit(f'error: {error}')
+    from bootmae_plugin.errors import UserError
+
+    try:
+        main(args)
+    except UserError as error:
+        if args.debug:
+            raise
+        sys.exit(f'error: {error}')

@@ -1,0 +1,73 @@
+"""Train from a config: pretraining, linear evaluation, finetuning, segmentation."""
+
+import argparse
+import os
+from pathlib import Path
+
+from _common import add_common_arguments, load_config, run, set_loader_defaults
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, or bootmae_plugin::selfsup/...')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='go on from the given checkpoint; without one, from the latest in the '
+        'work dir',
+    )
+    parser.add_argument(
+        '--amp', action='store_true', help='automatic mixed precision (GPU)'
+    )
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not evaluate while training'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the total batch (on in our configs)',
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='restart the data loader workers every epoch',
+    )
+    add_common_arguments(parser)
+    args = parser.parse_args()
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def merge_args(cfg, args: argparse.Namespace) -> None:
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        set_loader_defaults(cfg, field, args)
+
+
+def main(args: argparse.Namespace) -> None:
+    from mmpretrain.registry import RUNNERS
+
+    cfg = load_config(args)
+    merge_args(cfg, args)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if cfg.get('resume') and cfg.get('load_from'):
+        from bootmae_plugin.models.pretrained import read_checkpoint
+
+        read_checkpoint(cfg.load_from)  # before anything is built
+    cfg.work_dir = str(Path(cfg.work_dir))
+    RUNNERS.build(cfg).train()
+
+
+if __name__ == '__main__':
+    run(main, parse_args())
