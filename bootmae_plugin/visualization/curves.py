@@ -1,0 +1,51 @@
+"""Loss curves with their stage boundaries, from the log of a work dir."""
+
+import json
+from pathlib import Path
+
+from ..errors import check
+
+
+def read_scalars(work_dir: str | Path) -> list[dict]:
+    """Everything that was logged in a work dir, over all (resumed) runs, in order.
+
+    Returns:
+        One dict a log line: training ones have ``iter``, validation ones do not have
+        ``loss``.
+    """
+    files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+    check(
+        bool(files),
+        f'{work_dir} holds no log (*/vis_data/scalars.json): give the work dir of a run',
+    )
+    return [json.loads(line) for file in files for line in open(file) if line.strip()]
+
+
+def plot_losses(work_dir: str | Path, out: str | Path) -> Path:
+    """Draw the loss of every branch over the epochs; a line where a stage starts."""
+    import matplotlib
+
+    matplotlib.use('Agg')
+    import matplotlib.pyplot as plt
+
+    records = [r for r in read_scalars(work_dir) if 'loss' in r]
+    check(bool(records), f'{work_dir} holds no training log yet')
+    figure, axes = plt.subplots(figsize=(7, 4), constrained_layout=True)
+    per_epoch = max(r['iter'] / r['epoch'] for r in records)
+    branches = sorted({k for r in records for k in r if k.startswith('loss_')})
+    for name in branches or ['loss']:
+        points = [(r['iter'] / per_epoch, r[name]) for r in records if name in r]
+        axes.plot(*zip(*points, strict=True), label=name.replace('_', ': '))
+    stages = [(r['iter'] / per_epoch, int(r.get('stage', 1))) for r in records]
+    for (_, before), (x, stage) in zip(stages, stages[1:], strict=False):
+        if stage != before:
+            start = int(x - 1e-6)  # the boundary is the start of that epoch
+            axes.axvline(start, color='grey', linestyle='--', linewidth=1)
+            axes.annotate(f' stage {stage}', (start, axes.get_ylim()[1]), va='top')
+    axes.set(xlabel='epoch', ylabel='loss', title=Path(work_dir).name)
+    axes.legend()
+    out = Path(out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out, dpi=120)
+    plt.close(figure)
+    return out
