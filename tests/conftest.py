@@ -1,4 +1,4 @@
-"""Shared fixtures; ``../shared`` (golden files, data) is optional and never required."""
+"""Shared fixtures; the folder ``../shared`` (golden files, data) is optional."""
 
 import os
 from pathlib import Path

@@ -18,7 +18,8 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
         bool(files),
         f'{work_dir} holds no log (*/vis_data/scalars.json): give the work dir of a run',
     )
-    return [json.loads(line) for file in files for line in open(file) if line.strip()]
+    lines = (line for file in files for line in file.read_text().splitlines())
+    return [json.loads(line) for line in lines if line.strip()]
 
 
 def plot_losses(work_dir: str | Path, out: str | Path) -> Path:

@@ -84,7 +84,7 @@ def _mosaic(images: Tensor, columns: int) -> np.ndarray:
 
 
 def save_reconstructions(model: nn.Module, images: Tensor, out: str | Path) -> Path:
-    """Write ``masked | reconstruction | original`` for raw images (B, 3, H, W) uint8."""
+    """Picture masked | reconstruction | original of raw images (B, 3, H, W) uint8."""
     import matplotlib
 
     matplotlib.use('Agg')

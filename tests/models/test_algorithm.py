@@ -1,0 +1,122 @@
+"""The bootstrapped model: branches by stage, the teacher, the state_dict."""
+
+import copy
+
+import pytest
+import torch
+from mmpretrain.registry import MODELS
+
+from bootmae_plugin import UserError
+
+CFG = dict(
+    type='BootMAE',
+    backbone=dict(
+        type='MaskedDeiT',
+        arch=dict(embed_dims=48, num_layers=2, num_heads=3),
+        img_size=32,
+        patch_size=4,
+    ),
+    masking=dict(type='RandomMasking', mask_ratio=0.75),
+    neck=dict(type='MAEDecoder', embed_dims=32, depth=1, num_heads=4),
+    head=dict(
+        pixel=dict(type='PixelHead', last_stage=1),
+        feature=dict(type='FeatureHead', first_stage=2),
+    ),
+    target_generator=dict(type='StageEncoder'),
+)
+
+
+def build(**changes):
+    return MODELS.build({**copy.deepcopy(CFG), **changes})
+
+
+def test_pixels_in_stage_one_then_the_frozen_encoder():
+    model, images = build().train(), torch.randn(4, 3, 32, 32)
+    assert set(model.loss(images)) == {'loss_pixel'}
+    with torch.no_grad():
+        model.backbone.cls_token.add_(1)  # the encoder moves during stage 1
+    model.start_stage(2)
+    assert set(model.loss(images)) == {'loss_feature', 'explained_feature'}
+
+    frozen = model.backbone.encode(images)[:, 2:]  # all 66 tokens, 64 are the target
+    assert frozen.shape == (4, 64, 48)
+    assert torch.equal(model.target_generator(images), frozen)
+    with torch.no_grad():
+        model.backbone.cls_token.add_(1)  # the teacher stays
+    assert torch.equal(model.target_generator(images), frozen)
+    model.start_stage(3)
+    assert not torch.equal(model.target_generator(images), frozen)
+
+
+def test_the_teacher_is_frozen_and_once_in_the_state_dict():
+    model = build().train()
+    teacher = model.target_generator
+    model.start_stage(2)
+    assert not any(module.training for module in teacher.modules())
+    model.loss(torch.randn(2, 3, 32, 32))['loss_feature'].backward()
+    assert all(p.grad is None and not p.requires_grad for p in teacher.parameters())
+    keys = [k for k in model.state_dict() if k.endswith('patch_embed.proj.weight')]
+    assert keys == [
+        'backbone.patch_embed.proj.weight',
+        'target_generator.encoder.patch_embed.proj.weight',
+    ]
+    assert not any('target' in key for key in model.backbone.state_dict())
+
+
+def test_a_checkpoint_is_complete():
+    model = build().train()
+    model.start_stage(2)
+    model.loss(torch.randn(8, 3, 32, 32))  # fills the target's statistics
+    other = build().train()
+    other.load_state_dict(model.state_dict())
+    assert other.stage == 2
+    images = torch.randn(4, 3, 32, 32)
+    losses = []
+    for m in (model, other):
+        torch.manual_seed(1)
+        losses.append(m.loss(images)['loss_feature'])
+    assert torch.equal(*losses)
+
+
+def test_the_inactive_branch_gets_no_gradient():
+    model = build().train()
+    model.loss(torch.randn(2, 3, 32, 32))['loss_pixel'].backward()
+    assert all(p.grad is None for p in model.head['feature'].parameters())
+    assert all(p.grad is not None for p in model.head['pixel'].parameters())
+
+
+def test_student_reset_keeps_the_teacher():
+    model = build()
+    before = model.backbone.blocks[0].mlp.fc1.weight.clone()
+    model.start_stage(2, student='reset')
+    teacher = model.target_generator.encoder
+    assert torch.equal(teacher.blocks[0].mlp.fc1.weight, before)
+    assert not torch.equal(model.backbone.blocks[0].mlp.fc1.weight, before)
+    model.start_stage(3, student='continue')
+    assert not torch.equal(teacher.blocks[0].mlp.fc1.weight, before)
+
+
+def test_runs_one_stage_without_a_teacher():
+    head = dict(type='PixelHead')
+    model = build(head=head, target_generator=None)
+    assert set(model.loss(torch.randn(2, 3, 32, 32))) == {'loss_main'}
+    features = model(torch.randn(2, 3, 32, 32), mode='tensor')
+    assert features[0].shape == (2, 48)
+
+
+@pytest.mark.parametrize(
+    ('changes', 'words'),
+    [
+        (dict(masking=dict(type='RandomMasking', mask_ratio=0.99)), 'leaves 0 of 64'),
+        (dict(target_generator=None), 'needs a teacher'),
+    ],
+)
+def test_parts_that_do_not_fit(changes, words):
+    with pytest.raises(UserError, match=words):
+        build(**changes)
+
+
+def test_a_stage_without_a_branch():
+    model = build(head=dict(type='PixelHead', last_stage=1))
+    with pytest.raises(UserError, match='no branch is trained in stage 2'):
+        model.start_stage(2)

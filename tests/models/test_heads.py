@@ -1,0 +1,149 @@
+"""Losses, target normalisation and explained variance against naive loops."""
+
+import pytest
+import torch
+
+from bootmae_plugin import UserError
+from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking
+from bootmae_plugin.models.heads import PositionNorm, patchify, unpatchify
+from bootmae_plugin.models.layers import Geometry
+
+GEOMETRY = Geometry((16, 16), 4, 3, 12, 2)
+MASK = dict(batch_size=3, grid=(4, 4), device=torch.device('cpu'))
+
+
+def features(target_norm, **kwargs):
+    return FeatureHead(
+        8, geometry=GEOMETRY, target_channels=12, target_norm=target_norm, **kwargs
+    )
+
+
+@pytest.mark.parametrize('norm_pix', [True, False])
+def test_pixel_loss_and_gradient_equal_a_loop(norm_pix):
+    head = PixelHead(8, geometry=GEOMETRY, norm_pix=norm_pix)
+    images, mask = torch.rand(3, 3, 16, 16), RandomMasking(0.5)(**MASK)
+    x = torch.randn(3, 8, 8, requires_grad=True)
+    terms = []
+    for b in range(3):
+        for m, patch in enumerate(mask.ids_mask[b].tolist()):
+            row, col = divmod(patch, 4)
+            pixels = images[b, :, 4 * row : 4 * row + 4, 4 * col : 4 * col + 4]
+            target = pixels.permute(1, 2, 0).flatten()
+            if norm_pix:  # MAE: unbiased variance over all values of the patch
+                target = (target - target.mean()) / (target.var() + 1e-6) ** 0.5
+            terms.append(((head.pred(x[b, m]) - target) ** 2).mean())
+    expected = torch.stack(terms).mean()
+    loss = head.loss(x, images, mask)['loss']
+    assert torch.allclose(loss, expected, rtol=1e-5)
+    ours, theirs = (torch.autograd.grad(v, x)[0] for v in (loss, expected))
+    assert torch.allclose(ours, theirs, rtol=1e-4, atol=1e-7)
+
+
+def test_unpatchify_is_the_inverse_of_patchify():
+    images = torch.rand(2, 3, 8, 12)
+    assert torch.equal(unpatchify(patchify(images, 4), (2, 3), 4), images)
+
+
+def naive_norm(target_norm, t):
+    out = torch.empty_like(t)
+    if target_norm == 'none':
+        return t
+    if target_norm == 'layer':
+        for b in range(t.shape[0]):
+            for p in range(t.shape[1]):
+                row = t[b, p]
+                out[b, p] = (row - row.mean()) / (row.var(correction=0) + 1e-6) ** 0.5
+    elif target_norm == 'instance':
+        for b in range(t.shape[0]):
+            for c in range(t.shape[2]):
+                row = t[b, :, c]
+                out[b, :, c] = (row - row.mean()) / (
+                    row.var(correction=0) + 1e-6
+                ) ** 0.5
+    else:  # the first batch of 'position': its own statistics
+        centred = t - t.mean(0)
+        for c in range(t.shape[2]):
+            out[..., c] = (
+                centred[..., c] / (centred[..., c].square().mean() + 1e-6) ** 0.5
+            )
+    return out
+
+
+@pytest.mark.parametrize('target_norm', ['none', 'layer', 'instance', 'position'])
+def test_feature_loss_equals_a_loop(target_norm):
+    head = features(target_norm)
+    teacher = 3 * torch.randn(3, 16, 12) + torch.randn(16, 12)
+    mask, x = RandomMasking(0.5)(**MASK), torch.randn(3, 8, 8)
+    target = naive_norm(target_norm, teacher)
+    pairs = [
+        (head.pred(x[b, m]), target[b, patch])
+        for b in range(3)
+        for m, patch in enumerate(mask.ids_mask[b].tolist())
+    ]
+    pred, true = (torch.stack(side) for side in zip(*pairs, strict=True))
+    out = head.loss(x, teacher, mask)
+    assert torch.allclose(out['loss'], (pred - true).square().mean(), rtol=1e-5)
+    r2 = 1 - (pred - true).square().sum() / (true - true.mean(0)).square().sum()
+    assert torch.allclose(out['explained'], r2, rtol=1e-4, atol=1e-5)
+
+
+def test_explained_is_one_for_a_perfect_and_zero_for_a_constant_prediction():
+    mask, teacher = RandomMasking(0.5)(**MASK), torch.randn(3, 16, 12)
+    head = FeatureHead(12, geometry=GEOMETRY, target_channels=12, target_norm='none')
+    with torch.no_grad():
+        head.pred.weight.copy_(torch.eye(12))
+    true = teacher.gather(1, mask.ids_mask[..., None].expand(-1, -1, 12))
+    assert float(head.loss(true, teacher, mask)['explained']) == pytest.approx(1)
+    constant = true.mean(dim=(0, 1)).expand_as(true)
+    explained = float(head.loss(constant, teacher, mask)['explained'])
+    assert explained == pytest.approx(0, abs=1e-5)
+
+
+def test_position_norm_is_the_cumulative_average_and_resets():
+    norm = PositionNorm(16, 12, momentum=0.01).train()
+    batches = [torch.randn(5, 16, 12) * 2 + 1 for _ in range(6)]
+    mean, var = torch.zeros(16, 12), torch.ones(12)
+    for n, batch in enumerate(batches, 1):
+        out = norm(batch)
+        mean = mean + (batch.mean(0) - mean) / n
+        var = var + ((batch - mean).square().mean((0, 1)) - var) / n
+        assert torch.allclose(out, (batch - mean) / (var + 1e-6) ** 0.5, atol=1e-5)
+    assert torch.allclose(norm.mean, torch.stack(batches).mean((0, 1)), atol=1e-5)
+    before = norm.mean.clone()
+    norm.eval()(batches[0])
+    assert torch.equal(norm.mean, before)  # eval mode does not learn
+    norm.reset()
+    assert int(norm.steps) == 0
+    assert torch.equal(norm.mean, torch.zeros(16, 12))
+
+
+def test_position_norm_follows_a_moving_teacher():
+    norm = PositionNorm(1, 1, momentum=0.1).train()
+    for _ in range(50):
+        norm(torch.zeros(2, 1, 1))
+    norm(torch.ones(2, 1, 1))
+    assert float(norm.mean) == pytest.approx(0.1)
+
+
+def test_stages_of_a_branch():
+    head = PixelHead(8, geometry=GEOMETRY, last_stage=1)
+    assert [head.active(stage) for stage in (1, 2, 3)] == [True, False, False]
+    head = features('none', first_stage=2)
+    assert [head.active(stage) for stage in (1, 2, 3)] == [False, True, True]
+
+
+def test_the_prediction_layer_is_new_only_at_the_first_switch():
+    head = features('position', first_stage=2)
+    before = head.pred.weight.clone()
+    head.start_stage(2)
+    second = head.pred.weight.clone()
+    head.start_stage(3)
+    assert not torch.equal(before, second)
+    assert torch.equal(second, head.pred.weight)
+
+
+def test_bad_input():
+    with pytest.raises(UserError, match="target_norm='batch'.*position"):
+        features('batch')
+    with pytest.raises(UserError, match='needs a teacher'):
+        FeatureHead(8, geometry=GEOMETRY)
