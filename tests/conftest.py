@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.registry import init_default_scope
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('BOOTMAE_SHARED', ROOT.parent / 'shared'))
@@ -12,13 +13,9 @@ GOLDEN = Path(os.environ.get('GOLDEN_DIR', SHARED / 'golden'))
 
 
 @pytest.fixture(autouse=True)
-def _seed():
+def _seed_and_scope():
     torch.manual_seed(0)
-
-
-@pytest.fixture
-def root() -> Path:
-    return ROOT
+    init_default_scope('mmpretrain')  # what default_runtime.py says to a runner
 
 
 def golden_files(pattern: str) -> list:

@@ -81,9 +81,8 @@ class PluginRunner(Runner):
         given = state_dict_of(content)
         model = self.model.module if is_model_wrapper(self.model) else self.model
         advice = 'give the checkpoint that this config trained'
-        has_encoder = any(key.startswith('backbone.') for key in given)
-        if has_encoder and not any(key.startswith('head.') for key in given):
-            advice = 'it holds no head to test; train this config first'
+        if 'stage_number' in given and not hasattr(model, 'stage'):
+            advice = 'it is a pretraining checkpoint; train this config from it first'
         if strict:
             compare_keys(model.state_dict(), given, f'checkpoint {filename}', advice)
         return super().load_checkpoint(filename, map_location, strict)

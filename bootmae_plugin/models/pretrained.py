@@ -1,6 +1,7 @@
 """Strict, safe loading of weights: nothing is unpickled, nothing silently missing."""
 
 import pickle
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -21,6 +22,16 @@ KNOWN_PREFIXES = (
 )
 
 
+def _history_method(owner: object, name: str) -> object:
+    """Stand-in for ``getattr``, which pickle calls for HistoryBuffer's methods alone.
+
+    mmengine allows ``getattr`` itself, with which a file can reach any function.
+    """
+    if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
+        return getattr(owner, name)
+    raise pickle.UnpicklingError(f'getattr of {name!r} is not allowed')
+
+
 def _safe_globals() -> list:
     """What mmengine writes beside tensors: the history of the logged scalars."""
     import numpy as np
@@ -29,6 +40,7 @@ def _safe_globals() -> list:
     dtypes = [type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'u8', 'i4')]
     return [
         HistoryBuffer,
+        (_history_method, 'builtins.getattr'),
         core.multiarray._reconstruct,
         core.multiarray.scalar,
         np.ndarray,
@@ -58,7 +70,8 @@ def read_checkpoint(path: str | Path) -> dict:
         with torch.serialization.safe_globals(_safe_globals()):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        reason = str(error).split('. ')[0].splitlines()[0]
+        named = re.search(r'GLOBAL (\S+)|getattr of \S+', str(error))
+        reason = named[0] if named else 'not a valid checkpoint'
         raise UserError(
             f'checkpoint {path} is damaged, or holds more than weights and would have '
             f'to be unpickled, which can run any code, so it was not loaded ({reason}):'

@@ -16,7 +16,7 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     check(
         bool(files),
-        f'{work_dir} holds no log (*/vis_data/scalars.json): give the work dir of a run',
+        f'{work_dir} holds no log (*/vis_data/scalars.json): give a work dir',
     )
     lines = (line for file in files for line in file.read_text().splitlines())
     return [json.loads(line) for line in lines if line.strip()]

@@ -1,0 +1,86 @@
+"""Two gloo processes: the launcher, identical weights, statistics of both."""
+
+import os
+import subprocess
+import sys
+
+import torch
+import torch.multiprocessing as mp
+
+from bootmae_plugin.models.heads import PositionNorm
+from tests.tiny import ROOT, tiny_options
+
+
+def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path):
+    """100 iterations on the digits; each process writes what it ended with."""
+    # A user's hook, so that the second process' weights can be seen at all.
+    (tmp_path / 'dump_weights.py').write_text(
+        'import torch\n'
+        'from mmengine.hooks import Hook\n'
+        'from mmengine import dist\n'
+        'from mmpretrain.registry import HOOKS\n'
+        '@HOOKS.register_module()\n'
+        'class DumpWeights(Hook):\n'
+        '    def after_run(self, runner):\n'
+        '        path = f"{runner.work_dir}/rank_{dist.get_rank()}.pt"\n'
+        '        torch.save(runner.model.module.state_dict(), path)\n'
+        '    def after_train_iter(self, runner, batch_idx, data_batch=None,'
+        ' outputs=None):\n'
+        '        if runner.iter == 0:\n'
+        '            path = f"{runner.work_dir}/batch_{dist.get_rank()}.pt"\n'
+        '            torch.save(data_batch["sample_idx"], path)\n'
+    )
+    options = [
+        *(word for word in tiny_options() if 'indices' not in word),
+        'train_dataloader.dataset.source.indices=640',
+        'train_cfg.max_epochs=5',  # 20 iterations each
+        'default_hooks.bootstrap.num_stages=5',
+        'custom_imports.imports=[bootmae_plugin,dump_weights]',
+        'custom_hooks=[{"type":"DumpWeights"}]',
+    ]
+    config = tmp_path / 'config.py'
+    config.write_text(
+        f'_base_ = {str(ROOT / "configs/selfsup/bootmae_deit-tiny_digits.py")!r}\n'
+        "custom_imports = dict(imports=['bootmae_plugin', 'dump_weights'])\n"
+        "custom_hooks = [dict(type='DumpWeights')]\n"
+    )
+    result = subprocess.run(
+        ['bash', str(ROOT / 'tools/dist_train.sh'), str(config), '2', '--work-dir',
+         str(tmp_path / 'run'), '--cfg-options', *options[:-2]],
+        env=dict(os.environ, PYTHONPATH=str(tmp_path), PYTHON=sys.executable),
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
+    first, second = (
+        torch.load(tmp_path / f'run/rank_{rank}.pt', weights_only=True)
+        for rank in (0, 1)
+    )
+    assert first.keys() == second.keys()
+    assert int(first['stage_number']) == 5
+    different = [k for k in first if not torch.equal(first[k], second[k])]
+    assert different == []
+    batches = [torch.load(tmp_path / f'run/batch_{r}.pt') for r in (0, 1)]
+    assert not set(batches[0].tolist()) & set(batches[1].tolist())
+
+
+def _position_norm(rank, path, batch):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{path}/sync', rank=rank, world_size=2
+    )
+    norm = PositionNorm(4, 3).train()
+    for step in batch:
+        norm(step[rank])
+    torch.save(norm.state_dict(), f'{path}/{rank}.pt')
+    torch.distributed.destroy_process_group()
+
+
+def test_target_statistics_of_two_processes_are_those_of_one(tmp_path):
+    batch = torch.randn(3, 2, 8, 4, 3) * 2 + torch.randn(4, 3)
+    mp.spawn(_position_norm, (str(tmp_path), batch), nprocs=2)
+    norm = PositionNorm(4, 3).train()
+    for step in batch:
+        norm(step.flatten(0, 1))
+    for rank in (0, 1):
+        theirs = torch.load(tmp_path / f'{rank}.pt', weights_only=True)
+        for key, value in norm.state_dict().items():
+            assert torch.allclose(theirs[key], value, atol=1e-6), key

@@ -1,0 +1,111 @@
+"""Strict loading: what fits is loaded, what does not is named, nothing is executed."""
+
+import os
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from bootmae_plugin import UserError
+from bootmae_plugin.models import MaskedDeiT
+from bootmae_plugin.models.pretrained import load_encoder, read_checkpoint
+
+ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
+
+
+def encoder(**kwargs):
+    return MaskedDeiT(**{**dict(arch=ARCH, img_size=32, patch_size=4), **kwargs})
+
+
+def save(path, weights, prefix='backbone.'):
+    torch.save(dict(state_dict={prefix + k: v for k, v in weights.items()}), path)
+    return str(path)
+
+
+@pytest.mark.parametrize('prefix', ['backbone.', ''])
+def test_loads_every_tensor(tmp_path, prefix):
+    ours, other = encoder(), encoder()
+    path = save(tmp_path / 'a.pth', ours.state_dict(), prefix)
+    load_encoder(other, path)
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            ours.state_dict().values(), other.state_dict().values(), strict=True
+        )
+    )
+
+
+def test_init_cfg_and_safetensors(tmp_path):
+    ours = encoder()
+    save_file(ours.state_dict(), tmp_path / 'a.safetensors')
+    init_cfg = dict(type='Pretrained', checkpoint=str(tmp_path / 'a.safetensors'))
+    other = encoder(init_cfg=init_cfg)
+    other.init_weights()
+    images = torch.randn(1, 3, 32, 32)
+    assert torch.equal(ours.eval()(images)[0], other.eval()(images)[0])
+
+
+def test_the_position_embedding_is_interpolated_to_another_grid(tmp_path):
+    ours, other = encoder(), encoder(img_size=64)
+    load_encoder(other, save(tmp_path / 'a.pth', ours.state_dict()))
+    images = torch.randn(1, 3, 64, 64)
+    assert torch.allclose(other.encode(images), ours.encode(images), atol=1e-5)
+
+
+def test_what_does_not_match_is_named(tmp_path):
+    weights = encoder().state_dict()
+    del weights['blocks.1.norm2.bias']
+    weights['blocks.7.norm2.bias'] = torch.zeros(24)
+    weights['norm.weight'] = torch.zeros(5)
+    with pytest.raises(UserError) as error:
+        load_encoder(encoder(), save(tmp_path / 'a.pth', weights))
+    text = str(error.value)
+    assert '\n' not in text
+    assert 'missing keys: blocks.1.norm2.bias' in text
+    assert 'unexpected keys: blocks.7.norm2.bias' in text
+    assert 'norm.weight (5,) instead of (24,)' in text
+
+
+@pytest.mark.parametrize('true', ['encoder.', 'target_generator.encoder.', 'backbone.'])
+def test_a_wrong_prefix_is_recognised(tmp_path, true):
+    path = save(tmp_path / 'a.pth', encoder().state_dict(), true)
+    wrong = 'backbone.' if true != 'backbone.' else 'student.'
+    with pytest.raises(UserError, match=f"has one under prefix='{true}'|one under"):
+        load_encoder(encoder(), path, wrong)
+
+
+def test_a_checkpoint_of_something_else(tmp_path):
+    path = save(tmp_path / 'a.pth', torch.nn.Linear(2, 2).state_dict())
+    with pytest.raises(UserError, match='not a checkpoint of this encoder'):
+        load_encoder(encoder(), path)
+
+
+class Gadget:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return os.mkdir, (self.path,)
+
+
+def test_nothing_is_unpickled(tmp_path):
+    torch.save(dict(state_dict={}, extra=Gadget(str(tmp_path / 'x'))), tmp_path / 'a')
+    with pytest.raises(UserError, match=r'unpickled.*posix.mkdir'):
+        read_checkpoint(tmp_path / 'a')
+    assert not (tmp_path / 'x').exists()
+
+
+@pytest.mark.parametrize('size', [0, 10, 1000])
+def test_truncated(tmp_path, size):
+    path = tmp_path / 'a.pth'
+    save(path, encoder().state_dict())
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(UserError, match='a.pth') as error:
+        read_checkpoint(path)
+    assert '\n' not in str(error.value)
+
+
+def test_not_a_dict(tmp_path):
+    torch.save([1, 2], tmp_path / 'a.pth')
+    with pytest.raises(UserError, match='holds a list'):
+        read_checkpoint(tmp_path / 'a.pth')
