@@ -107,6 +107,7 @@ class BootstrapHook(Hook):
                 runner.optim_wrapper.optimizer.state.clear()
             if self.restart_schedule:
                 self._restart_schedule(runner, stage - 1)
+        model.start_epoch(runner.epoch, runner.max_epochs)
         branches = ', '.join(name for name, _ in model.active_branches())
         if runner.epoch in self._starts:
             runner.logger.info(
@@ -117,6 +118,10 @@ class BootstrapHook(Hook):
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
         runner.message_hub.update_scalar('train/stage', self._model(runner).stage)
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.optim_wrapper.should_update():  # not within an accumulated step
+            self._model(runner).after_step(runner.epoch, runner.max_epochs)
 
     def after_train_epoch(self, runner) -> None:
         if runner.epoch + 1 in [*self._starts[1:], runner.max_epochs]:

@@ -1,21 +1,28 @@
 """Encoders, decoders, heads, teachers and masks, and the algorithm that joins them."""
 
 from .algorithm import BootMAE
-from .decoders import MAEDecoder
+from .decoders import CrossAttentionDecoder, Decoder, MAEDecoder
 from .encoders import MaskedDeiT, MaskedViT
 from .heads import BranchHead, FeatureHead, PixelHead
-from .masking import Mask, RandomMasking
-from .targets import StageEncoder, TargetGenerator
+from .masking import BlockMasking, GridMasking, Mask, Masking, RandomMasking
+from .targets import EMAEncoder, PretrainedEncoder, StageEncoder, TargetGenerator
 
 __all__ = [
+    'BlockMasking',
     'BootMAE',
     'BranchHead',
+    'CrossAttentionDecoder',
+    'Decoder',
+    'EMAEncoder',
     'FeatureHead',
+    'GridMasking',
     'MAEDecoder',
     'Mask',
     'MaskedDeiT',
     'MaskedViT',
+    'Masking',
     'PixelHead',
+    'PretrainedEncoder',
     'RandomMasking',
     'StageEncoder',
     'TargetGenerator',

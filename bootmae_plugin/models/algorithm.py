@@ -20,10 +20,12 @@ class BootMAE(BaseSelfSupervisor):
     Args:
         backbone: A masked encoder (:class:`MaskedDeiT`, :class:`MaskedViT`).
         masking: Which patches stay visible (:class:`RandomMasking`).
-        neck: The decoder.
+        neck: The decoder, or a dict with one for every branch (:class:`MAEDecoder`,
+            :class:`CrossAttentionDecoder`).
         head: The branch, or a dict of named branches (:class:`PixelHead`,
             :class:`FeatureHead`).
-        target_generator: The teacher (:class:`StageEncoder`). Defaults to None.
+        target_generator: The teacher (:class:`StageEncoder`, :class:`EMAEncoder`,
+            :class:`PretrainedEncoder`). Defaults to None.
         **kwargs: See mmpretrain's ``BaseSelfSupervisor``.
 
     Raises:
@@ -42,23 +44,40 @@ class BootMAE(BaseSelfSupervisor):
         super().__init__(backbone=backbone, **kwargs)
         geometry = self.backbone.geometry
         self.masking = MODELS.build(masking)
-        self.masking.num_keep(geometry.num_patches)  # tells of a ratio that cannot be
-        self.neck = MODELS.build(neck, default_args=dict(geometry=geometry))
+        self.masking.check_grid(geometry.grid)
         if target_generator is not None:
             self.target_generator = MODELS.build(target_generator)
             if isinstance(self.target_generator, TargetGenerator):
                 self.target_generator.attach(self.backbone)
+
+        heads = {'main': head} if 'type' in head else head
+        # A child config drops a branch by setting it to None.
+        heads = {name: cfg for name, cfg in heads.items() if cfg is not None}
+        if 'type' in neck:
+            self.neck = MODELS.build(neck, default_args=dict(geometry=geometry))
+        else:
+            missing = [name for name in heads if neck.get(name) is None]
+            check(not missing, f'neck has no decoder for the branches {missing}')
+            self.neck = nn.ModuleDict(
+                {
+                    name: MODELS.build(neck[name], default_args=dict(geometry=geometry))
+                    for name in heads
+                }
+            )
+        self.injected = {self.decoder(name).inject for name in heads} - {None}
         offered = dict(
-            in_channels=self.neck.embed_dims,
             geometry=geometry,
             target_channels=getattr(self.target_generator, 'out_channels', None),
         )
-        heads = {'main': head} if 'type' in head else head
         self.head = nn.ModuleDict(
             {
-                name: MODELS.build(cfg, default_args=offered)
+                name: MODELS.build(
+                    cfg,
+                    default_args=dict(
+                        offered, in_channels=self.decoder(name).embed_dims
+                    ),
+                )
                 for name, cfg in heads.items()
-                if cfg is not None  # a child config drops a branch by setting None
             }
         )
         self.register_buffer('stage_number', torch.tensor(1))
@@ -82,14 +101,19 @@ class BootMAE(BaseSelfSupervisor):
             ``loss_<branch>`` of the active branches, and what they log.
         """
         mask = self.masking(len(inputs), self.backbone.geometry.grid, inputs.device)
-        latent = self.backbone.encode(inputs, mask)
+        latent = self.backbone.encode(inputs, mask, self.injected)
         losses = {}
         for name, head in self.active_branches():
-            decoded = self.neck(latent, mask)
+            decoded = self.decoder(name)(latent, mask)
             source = self.target_generator(inputs) if head.uses_teacher else inputs
-            for key, value in head.loss(decoded, source, mask).items():
-                losses[f'{key}_{name}'] = value
+            values = head.loss(decoded, source, mask)
+            values['loss'] = head.branch_weight * values['loss']
+            losses.update({f'{key}_{name}': value for key, value in values.items()})
         return losses
+
+    def decoder(self, name: str) -> nn.Module:
+        """The decoder of a branch; a single neck serves them all."""
+        return self.neck[name] if isinstance(self.neck, nn.ModuleDict) else self.neck
 
     def active_branches(self) -> list[tuple[str, nn.Module]]:
         """The branches trained in this stage, with their names."""
@@ -106,7 +130,8 @@ class BootMAE(BaseSelfSupervisor):
         if isinstance(self.target_generator, TargetGenerator):
             self.target_generator.start_stage(self.backbone)
         if student == 'reset':
-            for module in (self.backbone, self.neck, *self.head.values()):
+            decoders = {self.decoder(name) for name in self.head}
+            for module in (self.backbone, *decoders, *self.head.values()):
                 module.reset_parameters()
         for head in self.head.values():
             head.start_stage(stage)
@@ -116,6 +141,24 @@ class BootMAE(BaseSelfSupervisor):
             f'no branch is trained in stage {stage}: give one of {list(self.head)} a '
             'first_stage and last_stage that include it',
         )
+
+    def start_epoch(self, epoch: int, max_epochs: int) -> None:
+        """Tell the branches how far the run is (counted from 0)."""
+        for head in self.head.values():
+            head.start_epoch(epoch, max_epochs)
+
+    def after_step(self, epoch: int, max_epochs: int) -> None:
+        """Let the teacher follow, once the optimiser has stepped."""
+        if isinstance(self.target_generator, TargetGenerator) and any(
+            head.uses_teacher for _, head in self.active_branches()
+        ):
+            self.target_generator.update(self.backbone, epoch, max_epochs)
+
+    def init_weights(self) -> None:
+        """As in mmengine; a teacher that copies the student copies its loaded weights."""
+        super().init_weights()
+        if isinstance(self.target_generator, TargetGenerator):
+            self.target_generator.start_stage(self.backbone)
 
     def _set_stage(self, stage: int) -> None:
         self._stage = stage  # beside the buffer: reading that would stall a GPU

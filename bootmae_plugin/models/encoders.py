@@ -1,6 +1,6 @@
 """Vision transformer encoders that run masked and unmasked with the same weights."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import torch
 from mmengine.utils import to_2tuple
@@ -14,8 +14,10 @@ from .layers import (
     LN_EPS,
     Block,
     Geometry,
+    Latent,
     gather_tokens,
     grid_of,
+    init_separate_qkv,
     init_transformer,
     sincos_position,
 )
@@ -37,6 +39,8 @@ class MaskedViT(BaseBackbone):
         patch_size: Side of a patch in pixels. Defaults to 16.
         in_channels: Image channels. Defaults to 3.
         pos_embed: 'sincos' (fixed, MAE) or 'learnable' (DeiT). Defaults to 'sincos'.
+        init: 'mae' (default), or 'bootmae': q, k and v initialised as matrices of their
+            own, extra tokens near zero.
         drop_path_rate: Stochastic depth of the last block, growing linearly from 0.
         out_indices: Blocks whose output ``forward`` returns. Defaults to -1, the last.
         out_type: What is returned of them: 'raw' tokens (B, E + L, D), 'featmap'
@@ -67,6 +71,7 @@ class MaskedViT(BaseBackbone):
         patch_size: int = 16,
         in_channels: int = 3,
         pos_embed: str = 'sincos',
+        init: str = 'mae',
         drop_path_rate: float = 0.0,
         out_indices: int | Sequence[int] = -1,
         out_type: str = 'avg',
@@ -79,7 +84,12 @@ class MaskedViT(BaseBackbone):
         self.embed_dims = dim = arch['embed_dims']
         self.num_layers = depth = arch['num_layers']
         self.geometry = Geometry(
-            to_2tuple(img_size), patch_size, in_channels, dim, self.num_extra_tokens
+            to_2tuple(img_size),
+            patch_size,
+            in_channels,
+            embed_dims=dim,
+            num_layers=depth,
+            num_extra_tokens=self.num_extra_tokens,
         )
         check_out_type(out_type, self.geometry)
         self.out_type = out_type
@@ -94,6 +104,11 @@ class MaskedViT(BaseBackbone):
             pos_embed in ('sincos', 'learnable'),
             f"unknown pos_embed={pos_embed!r}: choose 'sincos' or 'learnable'",
         )
+        check(
+            init in ('mae', 'bootmae'),
+            f"unknown init={init!r}: choose 'mae' or 'bootmae'",
+        )
+        self.init = init
         self.pos_embed = nn.Parameter(
             torch.zeros(1, self.num_extra_tokens + self.geometry.num_patches, dim),
             requires_grad=pos_embed == 'learnable',
@@ -137,10 +152,12 @@ class MaskedViT(BaseBackbone):
 
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Initialise as MAE does; a learnable position embedding starts as sin-cos."""
+        """Start from new weights; a learnable position embedding starts as sin-cos."""
         self.apply(init_transformer)
+        if self.init == 'bootmae':
+            self.apply(init_separate_qkv)
         for token in self.extra_tokens():
-            nn.init.normal_(token, std=0.02)
+            nn.init.normal_(token, std=0.02 if self.init == 'mae' else 1e-6)
         geometry = self.geometry
         self.pos_embed.copy_(
             sincos_position(
@@ -176,16 +193,25 @@ class MaskedViT(BaseBackbone):
         first = torch.cat(self.extra_tokens(), dim=1) + place[:, :extra]
         return torch.cat([first.to(x.dtype).expand(len(x), -1, -1), x], dim=1)
 
-    def encode(self, images: Tensor, mask: Mask | None = None) -> Tensor:
+    def encode(
+        self, images: Tensor, mask: Mask | None = None, blocks: Collection[int] = ()
+    ) -> Latent:
         """Encode the visible patches (all of them without a mask).
 
+        Args:
+            images: (B, C, H, W) normalised.
+            mask: Which patches are visible. Defaults to None: all.
+            blocks: Indices of blocks whose output is wanted, too.
+
         Returns:
-            Tokens after the final norm: (B, E + K, D) masked, (B, E + L, D) unmasked.
+            (B, E + K, D) tokens masked, (B, E + L, D) unmasked.
         """
-        x = self.embed(images, mask)
-        for block in self.blocks:
+        x, outputs = self.embed(images, mask), {}
+        for i, block in enumerate(self.blocks):
             x = block(x)
-        return self.norm(x)
+            if i in blocks:
+                outputs[i] = x
+        return Latent(self.norm(x), outputs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Unmasked features of the blocks in ``out_indices``, shaped by ``out_type``.
@@ -193,14 +219,10 @@ class MaskedViT(BaseBackbone):
         The final norm is applied to the last block's output.
         """
         grid = grid_of(tuple(images.shape[-2:]), self.geometry.patch_size)
-        last = self.num_layers - 1
-        # Nothing before the first trained block needs a graph.
+        # A frozen encoder needs no graph.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._all_frozen):
-            x, features = self.embed(images), {}
-            for i, block in enumerate(self.blocks):
-                x = block(x)
-                if i in self.out_indices:
-                    features[i] = self.norm(x) if i == last else x
+            tokens, features = self.encode(images, blocks=self.out_indices)
+        features[self.num_layers - 1] = tokens
         return tuple(
             pool_tokens(features[i], self.out_type, grid, self.num_extra_tokens)
             for i in self.out_indices

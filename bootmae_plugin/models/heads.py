@@ -18,8 +18,14 @@ class BranchHead(BaseModule):
     Args:
         in_channels: Width of the decoder's output (the algorithm gives it).
         out_channels: Width of the prediction.
+        geometry: The encoder's geometry (the algorithm gives it).
         first_stage: Stage in which the branch starts. Defaults to 1.
         last_stage: Last stage in which it is trained. Defaults to None: all.
+        loss_weight: Factor of its loss. Defaults to 1.
+        ramp: Share of the epochs over which the factor grows linearly from 0 (BootMAE,
+            0.25). Defaults to 0.
+        weight_neighbours: Weight a masked patch by 1 + the share of masked patches in
+            its 3x3 neighbourhood (BootMAE). Defaults to False.
     """
 
     uses_teacher = False  # its target: the teacher's features, or else the images
@@ -28,11 +34,20 @@ class BranchHead(BaseModule):
         self,
         in_channels: int,
         out_channels: int,
+        geometry: Geometry,
         first_stage: int = 1,
         last_stage: int | None = None,
+        loss_weight: float = 1.0,
+        ramp: float = 0.0,
+        weight_neighbours: bool = False,
     ) -> None:
         super().__init__()
+        check(0 <= ramp <= 1, f'ramp={ramp} is a share of the epochs: 0 to 1')
+        self.grid = geometry.grid
         self.first_stage, self.last_stage = first_stage, last_stage
+        self.loss_weight, self.ramp = loss_weight, ramp
+        self.weight_neighbours = weight_neighbours
+        self.branch_weight = self.weight_at(0, 1)
         self.pred = nn.Linear(in_channels, out_channels)
         self.reset_parameters()
 
@@ -49,6 +64,15 @@ class BranchHead(BaseModule):
         if stage == self.first_stage:
             self.reset_parameters()
 
+    def weight_at(self, epoch: int, max_epochs: int) -> float:
+        """Factor of the loss in an epoch, counted from 0 (BootMAE's lambda)."""
+        done = epoch / max_epochs
+        return self.loss_weight * (min(done / self.ramp, 1.0) if self.ramp else 1.0)
+
+    def start_epoch(self, epoch: int, max_epochs: int) -> None:
+        """Set the factor of the loss for an epoch."""
+        self.branch_weight = self.weight_at(epoch, max_epochs)
+
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
         """Compare the masked positions with their target.
 
@@ -61,6 +85,21 @@ class BranchHead(BaseModule):
             ``loss`` and what else is worth logging.
         """
         raise NotImplementedError
+
+    def masked_mse(self, pred: Tensor, target: Tensor, mask: Mask) -> Tensor:
+        """Squared error (B, M, C), each patch weighted, averaged: without the weights
+        the mean, with them ``mean(w * error) / mean(m)`` over all patches (BootMAE)."""
+        if not self.weight_neighbours:
+            return F.mse_loss(pred, target)
+        weight = neighbour_weight(mask, self.grid)
+        return (weight * (pred - target).square().mean(dim=-1)).mean()
+
+
+def neighbour_weight(mask: Mask, grid: tuple[int, int]) -> Tensor:
+    """``m * AvgPool3x3(m) + m`` at the masked patches, zero padding counted: (B, M)."""
+    m = mask.dense().float().unflatten(1, grid)[:, None]
+    pooled = F.avg_pool2d(m, 3, stride=1, padding=1).flatten(1)
+    return 1 + pooled.gather(1, mask.ids_mask)
 
 
 def patchify(images: Tensor, patch_size: int) -> Tensor:
@@ -81,13 +120,16 @@ def unpatchify(patches: Tensor, grid: tuple[int, int], patch_size: int) -> Tenso
 
 @MODELS.register_module()
 class PixelHead(BranchHead):
-    """Pixels of the masked patches, mean squared error (MAE, section 3).
+    """Pixels of the masked patches, mean squared error.
 
     Args:
         in_channels: Width of the decoder's output.
         geometry: The encoder's geometry.
-        norm_pix: Normalise each target patch by its mean and unbiased variance
-            (MAE, 'normalized pixel values'). Defaults to True.
+        norm_pix: Normalise each target patch: True, over all its values by mean and
+            unbiased variance (MAE); 'channel', each channel by mean and biased variance
+            (BootMAE); False, raw pixels. Defaults to True.
+        shared_bias: One bias a channel instead of one a pixel: the transposed
+            convolution of BootMAE's regressor. Defaults to False.
         target_channels: Not used; every head is offered the teacher's width.
         **kwargs: See :class:`BranchHead`.
     """
@@ -96,27 +138,54 @@ class PixelHead(BranchHead):
         self,
         in_channels: int,
         geometry: Geometry,
-        norm_pix: bool = True,
+        norm_pix: bool | str = True,
+        shared_bias: bool = False,
         target_channels: int | None = None,
         **kwargs,
     ) -> None:
-        self.patch_size, self.norm_pix = geometry.patch_size, norm_pix
-        super().__init__(
-            in_channels, geometry.patch_size**2 * geometry.in_channels, **kwargs
+        check(
+            norm_pix in (True, False, 'channel'),
+            f"unknown norm_pix={norm_pix!r}: choose True, False or 'channel'",
         )
+        self.patch_size, self.norm_pix = geometry.patch_size, norm_pix
+        channels = geometry.in_channels
+        out_channels = geometry.patch_size**2 * channels
+        super().__init__(in_channels, out_channels, geometry, **kwargs)
+        if shared_bias:
+            self.pred = SharedBiasLinear(in_channels, channels, out_channels)
+            self.reset_parameters()
 
     def target(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Target patches (B, L, p * p * C), and the mean and std taken out of them."""
         patches = patchify(images, self.patch_size)
-        mean, std = patches.new_zeros(1), patches.new_ones(1)
-        if self.norm_pix:
+        if self.norm_pix == 'channel':
+            pixels = patches.unflatten(-1, (self.patch_size**2, -1))
+            var, mean = torch.var_mean(pixels, dim=2, keepdim=True, correction=0)
+            mean, std = (
+                t.expand_as(pixels).flatten(2) for t in (mean, (var + 1e-5).sqrt())
+            )
+        elif self.norm_pix:
             mean = patches.mean(dim=-1, keepdim=True)
             std = (patches.var(dim=-1, keepdim=True) + 1e-6).sqrt()
+        else:
+            mean, std = patches.new_zeros(1), patches.new_ones(1)
         return (patches - mean) / std, mean, std
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
         target = gather_tokens(self.target(source)[0], mask.ids_mask)
-        return dict(loss=F.mse_loss(self.pred(x).float(), target))
+        return dict(loss=self.masked_mse(self.pred(x).float(), target, mask))
+
+
+class SharedBiasLinear(nn.Linear):
+    """A linear layer whose outputs share biases in turn: output i has bias i mod n."""
+
+    def __init__(self, in_features: int, num_biases: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.bias = nn.Parameter(torch.zeros(num_biases))
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.bias.repeat(self.out_features // len(self.bias))
+        return F.linear(x, self.weight, bias)
 
 
 class PositionNorm(nn.Module):
@@ -178,6 +247,7 @@ class FeatureHead(BranchHead):
         target_norm: 'none'; 'layer' (each token over its channels); 'instance' (each
             channel over the tokens of an image); 'position' (:class:`PositionNorm`).
             Defaults to 'position'.
+        norm_pred: Layer-normalise the prediction, too (BootMAE). Defaults to False.
         **kwargs: See :class:`BranchHead`.
     """
 
@@ -189,6 +259,7 @@ class FeatureHead(BranchHead):
         geometry: Geometry,
         target_channels: int | None = None,
         target_norm: str = 'position',
+        norm_pred: bool = False,
         **kwargs,
     ) -> None:
         check(
@@ -201,8 +272,8 @@ class FeatureHead(BranchHead):
             target_norm in norms,
             f'unknown target_norm={target_norm!r}: choose one of {norms}',
         )
-        self.target_norm = target_norm
-        super().__init__(in_channels, target_channels, **kwargs)
+        self.target_norm, self.norm_pred = target_norm, norm_pred
+        super().__init__(in_channels, target_channels, geometry, **kwargs)
         if target_norm == 'position':
             self.position_norm = PositionNorm(geometry.num_patches, target_channels)
 
@@ -224,8 +295,12 @@ class FeatureHead(BranchHead):
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
         target = gather_tokens(self.target(source.float()), mask.ids_mask)
-        loss = F.mse_loss(self.pred(x).float(), target)
+        pred = self.pred(x).float()
+        if self.norm_pred:
+            pred = F.layer_norm(pred, pred.shape[-1:], eps=1e-6)
+        loss = self.masked_mse(pred, target, mask)
+        error = (pred.detach() - target).square().mean()
         # Share of the variance around the channel means that the prediction explains;
         # comparable between target_norms, where the loss is not.
         variance = target.flatten(0, 1).var(dim=0, correction=0).mean()
-        return dict(loss=loss, explained=1 - loss.detach() / variance)
+        return dict(loss=loss, explained=1 - error / variance)

@@ -5,6 +5,7 @@ those of the official MAE and BootMAE code, so that weights convert by name.
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -24,6 +25,7 @@ class Geometry:
     patch_size: int
     in_channels: int
     embed_dims: int
+    num_layers: int
     num_extra_tokens: int
 
     @property
@@ -35,6 +37,19 @@ class Geometry:
     def num_patches(self) -> int:
         rows, cols = self.grid
         return rows * cols
+
+
+class Latent(NamedTuple):
+    """What an encoder gives.
+
+    Attributes:
+        tokens: (B, E + K, D) extra and visible tokens after the final norm.
+        blocks: The same tokens as they left the blocks that were asked for, by index,
+            before the final norm.
+    """
+
+    tokens: Tensor
+    blocks: dict[int, Tensor]
 
 
 def grid_of(img_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
@@ -55,28 +70,62 @@ def grid_of(img_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
 class Attention(nn.Module):
     """Multi-head self-attention (Vaswani et al. 2017), bias on q, k and v.
 
+    A bias of k adds the same to all scores of a query, so it changes nothing: encoders
+    without one (BootMAE, BEiT) are this one with any k bias.
+
     Args:
-        dim: Width of the tokens, divisible by ``num_heads``.
+        dim: Width of the tokens.
         num_heads: Number of heads.
+        head_dim: Channels of a head. Defaults to ``dim / num_heads``, which must be
+            whole.
     """
 
-    def __init__(self, dim: int, num_heads: int) -> None:
+    def __init__(self, dim: int, num_heads: int, head_dim: int | None = None) -> None:
         super().__init__()
         check(
-            dim % num_heads == 0,
+            head_dim is not None or dim % num_heads == 0,
             f'width {dim} is not divisible by num_heads={num_heads}: '
             'choose a number of heads that divides the width',
         )
         self.num_heads = num_heads
-        self.qkv = nn.Linear(dim, 3 * dim)
-        self.proj = nn.Linear(dim, dim)
+        inner = num_heads * (head_dim or dim // num_heads)
+        self.qkv = nn.Linear(dim, 3 * inner)
+        self.proj = nn.Linear(inner, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        b, n, d = x.shape
-        qkv = self.qkv(x).view(b, n, 3, self.num_heads, d // self.num_heads)
-        q, k, v = qkv.permute(2, 0, 3, 1, 4).unbind(0)  # (B, heads, N, d)
-        x = F.scaled_dot_product_attention(q, k, v)
-        return self.proj(x.transpose(1, 2).reshape(b, n, d))
+        q, k, v = self.qkv(x).chunk(3, dim=-1)
+        return self.proj(attend(q, k, v, self.num_heads))
+
+
+class CrossAttention(nn.Module):
+    """Multi-head attention of tokens to a context of another width.
+
+    Args:
+        dim: Width of the tokens.
+        num_heads: Number of heads.
+        context_dim: Width of the context.
+        head_dim: Channels of a head.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, context_dim: int, head_dim: int
+    ) -> None:
+        super().__init__()
+        self.num_heads = num_heads
+        inner = num_heads * head_dim
+        self.q = nn.Linear(dim, inner)
+        self.kv = nn.Linear(context_dim, 2 * inner)
+        self.proj = nn.Linear(inner, dim)
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        k, v = self.kv(context).chunk(2, dim=-1)
+        return self.proj(attend(self.q(x), k, v, self.num_heads))
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
+    """Softmax attention, heads in the last axis: (B, N, H * d) and (B, S, H * d)."""
+    q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (q, k, v))
+    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
 
 
 class Block(nn.Module):
@@ -104,6 +153,40 @@ class Block(nn.Module):
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
+class CrossBlock(nn.Module):
+    """Self-attention, cross-attention to a context, MLP; pre-norm, residual (BootMAE).
+
+    Args:
+        dim: Width of the tokens.
+        num_heads: Number of attention heads, of ``dim // num_heads`` channels.
+        context_dim: Width of the context.
+        mlp_ratio: Hidden width of the MLP over ``dim``. Defaults to 4.
+    """
+
+    def __init__(
+        self, dim: int, num_heads: int, context_dim: int, mlp_ratio: float = 4.0
+    ) -> None:
+        super().__init__()
+        head_dim = dim // num_heads
+        check(
+            head_dim > 0,
+            f'width {dim} gives num_heads={num_heads} heads no channel: choose fewer '
+            'heads or a larger embed_dims',
+        )
+        self.norm1 = nn.LayerNorm(dim, eps=LN_EPS)
+        self.attn = Attention(dim, num_heads, head_dim)
+        self.norm_query = nn.LayerNorm(dim, eps=LN_EPS)
+        self.norm_context = nn.LayerNorm(context_dim, eps=LN_EPS)
+        self.cross_attn = CrossAttention(dim, num_heads, context_dim, head_dim)
+        self.norm2 = nn.LayerNorm(dim, eps=LN_EPS)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        x = x + self.attn(self.norm1(x))
+        x = x + self.cross_attn(self.norm_query(x), self.norm_context(context))
+        return x + self.mlp(self.norm2(x))
+
+
 def init_transformer(module: nn.Module) -> None:
     """MAE's initialisation, for ``module.apply``: xavier-uniform linears, zero biases.
 
@@ -116,6 +199,14 @@ def init_transformer(module: nn.Module) -> None:
     elif isinstance(module, nn.LayerNorm):
         nn.init.ones_(module.weight)
         nn.init.zeros_(module.bias)
+
+
+def init_separate_qkv(module: nn.Module) -> None:
+    """For ``module.apply`` after :func:`init_transformer`: q, k and v are matrices of
+    their own (BootMAE), which makes xavier's bound larger than for the joint one."""
+    if isinstance(module, Attention):
+        bound = (6 / (module.qkv.out_features / 3 + module.qkv.in_features)) ** 0.5
+        nn.init.uniform_(module.qkv.weight, -bound, bound)
 
 
 def sincos_position(dim: int, grid: tuple[int, int], num_extra_tokens: int) -> Tensor:

@@ -184,3 +184,18 @@ def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> No
     compare_keys(own, chosen, f'checkpoint {path} (prefix={prefix!r})', advice)
     encoder.load_state_dict(chosen)
     print_log(f'loaded {len(chosen)} encoder tensors from {path}', 'current')
+
+
+def load_module(module: nn.Module, path: str, prefix: str | None = None) -> None:
+    """Load any backbone, strictly; see :func:`load_encoder` for the arguments."""
+    weights = state_dict_of(read_checkpoint(path))
+    if prefix is None:
+        prefix = 'backbone.' if any(k.startswith('backbone.') for k in weights) else ''
+    chosen = {
+        key.removeprefix(prefix): value
+        for key, value in weights.items()
+        if key.startswith(prefix)
+    }
+    what = f'checkpoint {path} (prefix={prefix!r})'
+    compare_keys(module.state_dict(), chosen, what, 'give the checkpoint of this arch')
+    module.load_state_dict(chosen)

@@ -38,7 +38,9 @@ def test_pixels_in_stage_one_then_the_frozen_encoder():
     model.start_stage(2)
     assert set(model.loss(images)) == {'loss_feature', 'explained_feature'}
 
-    frozen = model.backbone.encode(images)[:, 2:]  # all 66 tokens, 64 are the target
+    frozen = model.backbone.encode(images).tokens[
+        :, 2:
+    ]  # all 66 tokens, 64 are the target
     assert frozen.shape == (4, 64, 48)
     assert torch.equal(model.target_generator(images), frozen)
     with torch.no_grad():

@@ -3,9 +3,9 @@
 import torch
 
 from bootmae_plugin.models import MAEDecoder, RandomMasking
-from bootmae_plugin.models.layers import Geometry
+from bootmae_plugin.models.layers import Geometry, Latent
 
-GEOMETRY = Geometry((32, 32), 4, 3, 48, 2)
+GEOMETRY = Geometry((32, 32), 4, 3, 48, 12, 2)
 
 
 def naive(decoder, latent, mask):
@@ -28,7 +28,8 @@ def test_equals_the_naive_decoder_with_gradients():
     decoder = MAEDecoder(GEOMETRY, embed_dims=32, depth=2, num_heads=4)
     mask = RandomMasking(0.75)(3, (8, 8), torch.device('cpu'))
     latent = torch.randn(3, 18, 48, requires_grad=True)
-    ours, theirs = decoder(latent, mask), naive(decoder, latent, mask)
+    ours = decoder(Latent(latent, {}), mask)
+    theirs = naive(decoder, latent, mask)
     assert ours.shape == (3, 48, 32)
     assert torch.allclose(ours, theirs, atol=1e-5)
     weight = torch.randn_like(ours)

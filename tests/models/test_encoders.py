@@ -60,7 +60,7 @@ def test_masked_tokens_are_those_of_the_visible_patches():
         for block in model.blocks:
             x = block(x)
         expected = model.norm(x)[0]
-        assert torch.allclose(model.encode(images, mask)[b], expected, atol=1e-5)
+        assert torch.allclose(model.encode(images, mask).tokens[b], expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('masked', [True, False])
@@ -68,10 +68,10 @@ def test_position_embedding_matters_masked_and_unmasked(masked):
     model = small().eval()
     images = torch.randn(1, 3, 32, 32)
     mask = RandomMasking(0.75)(1, (8, 8), images.device) if masked else None
-    before = model.encode(images, mask)
+    before = model.encode(images, mask).tokens
     with torch.no_grad():
         model.pos_embed.zero_()
-    assert not torch.allclose(before, model.encode(images, mask), atol=1e-3)
+    assert not torch.allclose(before, model.encode(images, mask).tokens, atol=1e-3)
 
 
 def test_sincos_by_hand_on_a_non_square_grid():
@@ -112,7 +112,7 @@ def test_out_indices_and_final_norm():
     model = small(out_type='raw', out_indices=(0, -1)).eval()
     first, last = model(images)
     assert torch.equal(first, model.blocks[0](model.embed(images)))
-    assert torch.equal(last, model.encode(images))
+    assert torch.equal(last, model.encode(images).tokens)
 
 
 def test_other_image_sizes_interpolate_the_position_embedding():

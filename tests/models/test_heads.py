@@ -8,7 +8,7 @@ from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking
 from bootmae_plugin.models.heads import PositionNorm, patchify, unpatchify
 from bootmae_plugin.models.layers import Geometry
 
-GEOMETRY = Geometry((16, 16), 4, 3, 12, 2)
+GEOMETRY = Geometry((16, 16), 4, 3, 12, 12, 2)
 MASK = dict(batch_size=3, grid=(4, 4), device=torch.device('cpu'))
 
 
