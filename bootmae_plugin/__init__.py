@@ -1,15 +1,17 @@
 """Masked-autoencoder pretraining with bootstrapped targets, for mmpretrain.
 
-Importing the package registers its classes into mmpretrain's registries, and its
-configs under the name ``bootmae_plugin::``.
+Importing the package registers its classes into mmpretrain's registries, its configs
+under the name ``bootmae_plugin::``, and its models for mmpretrain's ``list_models``.
 """
 
+import re
 from pathlib import Path
 
 from .version import __version__
 
 MINIMUM = {'mmengine': '0.10.5', 'mmcv': '2.0.0', 'mmpretrain': '1.2.0'}
 INSTALL = "pip install 'bootmae_plugin[mm]'"
+HEADLESS = 'pip uninstall opencv-python, then pip install opencv-python-headless'
 
 
 def _check_framework() -> None:
@@ -20,12 +22,15 @@ def _check_framework() -> None:
         try:
             module = import_module(name)
         except ImportError as error:
+            # What OpenCV wants of a desktop: libGL.so.1, libgthread-2.0.so.0, ...
+            desktop = re.match('lib(GL|gthread|X|SM|ICE|xcb)', str(error))
+            advice = HEADLESS if desktop else INSTALL
             raise ImportError(
                 f'bootmae_plugin needs {name}>={minimum}, which cannot be imported '
-                f'({error}): {INSTALL}'
+                f'({error}): {advice}'
             ) from error
-        have = tuple(int(n) for n in module.__version__.split('.')[:3] if n.isdigit())
-        if have < tuple(map(int, minimum.split('.'))):
+        have = [int(n) for n in re.findall(r'\d+', module.__version__)[:3]]
+        if have < [int(n) for n in minimum.split('.')]:
             raise ImportError(
                 f'bootmae_plugin needs {name}>={minimum}, but {module.__version__} is '
                 f'installed: {INSTALL}'
@@ -35,12 +40,16 @@ def _check_framework() -> None:
 _check_framework()
 
 from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
+from mmpretrain.apis import ModelHub  # noqa: E402
 
 # Lets mmengine resolve 'bootmae_plugin::selfsup/...' in a config's _base_.
 MODULE2PACKAGE.setdefault('bootmae_plugin', 'bootmae_plugin')
 
 from . import datasets, engine, models  # noqa: E402, F401
 from .errors import UserError  # noqa: E402
+
+_MIM = Path(__file__).parent / '.mim'
+ModelHub.register_model_index(_MIM / 'model-index.yml', config_prefix=_MIM)
 
 
 def config_path(name: str) -> str:
@@ -57,7 +66,7 @@ def config_path(name: str) -> str:
     Raises:
         UserError: if there is no such config; the message lists those there are.
     """
-    root = Path(__file__).parent / '.mim' / 'configs'
+    root = _MIM / 'configs'
     path = root / name
     if not path.is_file():
         names = sorted(

@@ -155,7 +155,7 @@ class BootMAE(BaseSelfSupervisor):
             self.target_generator.update(self.backbone, epoch, max_epochs)
 
     def init_weights(self) -> None:
-        """As in mmengine; a teacher that copies the student copies its loaded weights."""
+        """As in mmengine; a copy of the student follows the weights it loads."""
         super().init_weights()
         if isinstance(self.target_generator, TargetGenerator):
             self.target_generator.start_stage(self.backbone)

@@ -117,8 +117,7 @@ class GridMasking(Masking):
     """One visible patch, at random, in every cell of c x c patches (JAX MAE report).
 
     Args:
-        mask_ratio: 1 - 1/c^2 for a whole c: 0.75 (2x2 cells), 8/9, 15/16. Defaults to
-            0.75.
+        mask_ratio: 1 - 1/c^2 for a whole c: 0.75 (2x2 cells, default), 8/9, 15/16.
     """
 
     def __init__(self, mask_ratio: float = 0.75) -> None:
@@ -181,7 +180,7 @@ class BlockMasking(Masking):
         super().__init__(mask_ratio)
         check(
             0 < min_area <= max_area,
-            f'min_area={min_area} and max_area={max_area} must be positive and increase',
+            f'min_area={min_area}, max_area={max_area} must be positive and increase',
         )
         check(0 < min_aspect <= 1, f'min_aspect={min_aspect} must lie in (0, 1]')
         check(0 <= scatter < 1, f'scatter={scatter} must lie in [0, 1)')

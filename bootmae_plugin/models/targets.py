@@ -174,8 +174,8 @@ class PretrainedEncoder(TargetGenerator):
         rows, cols = geometry.grid
         check(
             features.shape[1] == self.num_patches,
-            f'the teacher {type(self.encoder).__name__} gives {features.shape[1]} patch '
-            f'features of an image of {geometry.img_size}, the student has '
+            f'the teacher {type(self.encoder).__name__} gives {features.shape[1]} '
+            f'patch features of an image of {geometry.img_size}, the student has '
             f'{rows}x{cols} = {self.num_patches} patches: choose a teacher with the '
             "student's grid, or another img_size or patch_size",
         )

@@ -1,37 +1,91 @@
-"""Random masking: exact counts, uniform, reproducible, bad ratios."""
+"""Masks: exact counts, uniform or in blocks, reproducible, bad ratios."""
 
 import pytest
 import torch
+from torch import nn
 
 from bootmae_plugin import UserError
-from bootmae_plugin.models import RandomMasking
+from bootmae_plugin.models import BlockMasking, GridMasking, Mask, RandomMasking
 
 CPU = torch.device('cpu')
+KINDS = [RandomMasking, GridMasking, BlockMasking, lambda: BlockMasking(scatter=0.18)]
 
 
-def test_every_patch_is_visible_or_masked_once():
-    mask = RandomMasking(0.75)(100, (8, 8), CPU)
-    assert mask.ids_keep.shape == (100, 16)
-    assert mask.ids_mask.shape == (100, 48)
+@pytest.mark.parametrize('kind', KINDS)
+def test_every_patch_is_visible_or_masked_once(kind):
+    mask = kind()(100, (8, 12), CPU)
+    assert mask.ids_keep.shape == (100, 24)
+    assert mask.ids_mask.shape == (100, 72)
     both = torch.cat(mask, dim=1).sort(dim=1).values
-    assert torch.equal(both, torch.arange(64).expand(100, -1))
-    assert torch.equal(mask.dense().sum(dim=1), torch.full((100,), 48))
+    assert torch.equal(both, torch.arange(96).expand(100, -1))
+    assert torch.equal(mask.dense().sum(dim=1), torch.full((100,), 72))
 
 
-def test_patches_are_visible_equally_often():
+@pytest.mark.parametrize('kind', KINDS)
+def test_the_seed_gives_the_masks_and_samples_differ(kind):
+    torch.manual_seed(3)
+    first = kind()(4, (8, 8), CPU)
+    torch.manual_seed(3)
+    again = kind()(4, (8, 8), CPU)
+    assert torch.equal(first.ids_keep, again.ids_keep)
+    assert not torch.equal(first.ids_keep[0], first.ids_keep[1])
+
+
+def test_random_patches_are_visible_equally_often():
     mask = RandomMasking(0.75)(20_000, (4, 4), CPU)
     share = 1 - mask.dense().float().mean(dim=0)
     # 6 standard deviations of a mean of 20,000 draws at p = 1/4
     assert float((share - 0.25).abs().max()) < 6 * (0.25 * 0.75 / 20_000) ** 0.5
 
 
-def test_the_seed_gives_the_masks_and_samples_differ():
-    torch.manual_seed(3)
-    first = RandomMasking()(4, (8, 8), CPU)
-    torch.manual_seed(3)
-    again = RandomMasking()(4, (8, 8), CPU)
-    assert torch.equal(first.ids_keep, again.ids_keep)
-    assert not torch.equal(first.ids_keep[0], first.ids_keep[1])
+def test_grid_keeps_one_patch_of_each_cell_at_its_own_place():
+    mask = GridMasking(0.75)(4000, (6, 4), CPU)
+    visible = (~mask.dense()).view(4000, 6, 4)
+    cells = visible.unfold(1, 2, 2).unfold(2, 2, 2)  # (B, 3, 2, 2, 2)
+    assert torch.equal(cells.sum((-1, -2)), torch.ones(4000, 3, 2, dtype=torch.long))
+    share = cells.float().mean(0).flatten(2)
+    assert float((share - 0.25).abs().max()) < 6 * (0.25 * 0.75 / 4000) ** 0.5
+    # The indices are those of the visible patches, in raster order.
+    for ids, row in zip(mask.ids_keep[:9], visible[:9], strict=True):
+        assert torch.equal(ids, row.flatten().nonzero()[:, 0])
+
+
+def test_blocks_have_the_exact_count_over_many_draws():
+    masking = BlockMasking(0.75)
+    for _ in range(10):
+        mask = masking(1000, (14, 14), CPU)
+        assert mask.ids_mask.shape == (1000, 147)
+        assert torch.equal(mask.dense().sum(dim=1), torch.full((1000,), 147))
+        assert 0 <= int(mask.ids_mask.min()) and int(mask.ids_mask.max()) < 196
+
+
+def borders(dense, rows, cols):
+    """Neighbouring pairs of a masked and a visible patch, on average."""
+    m = dense.view(-1, rows, cols)
+    pairs = (m[:, 1:] != m[:, :-1]).sum((1, 2)) + (m[..., 1:] != m[..., :-1]).sum(
+        (1, 2)
+    )
+    return float(pairs.float().mean())
+
+
+def test_blocks_are_blocks_and_scattering_loosens_them():
+    random, blocks, scattered = (
+        borders(masking(500, (14, 14), CPU).dense(), 14, 14)
+        for masking in (RandomMasking(), BlockMasking(), BlockMasking(scatter=0.18))
+    )
+    assert blocks < 0.6 * random
+    assert blocks < scattered < random
+
+
+def test_a_single_block_is_a_rectangle_within_the_area_and_aspect():
+    masking = BlockMasking(0.2, min_area=16, max_area=30)
+    dense = masking._blocks(2000, (14, 14), 30, CPU).view(2000, 14, 14)
+    # Where the first block already takes all 30 patches it is the rectangle drawn.
+    for sample in dense[:200]:
+        row, col = sample.nonzero().unbind(1)
+        height, width = row.max() - row.min() + 1, col.max() - col.min() + 1
+        if int(height * width) == 30:
+            assert 0.29 < float(height / width) < 3.4
 
 
 @pytest.mark.parametrize(('ratio', 'keep'), [(0.1, 57), (0.5, 32), (0.75, 16)])
@@ -39,16 +93,42 @@ def test_number_visible_is_that_of_the_official_code(ratio, keep):
     assert RandomMasking(ratio).num_keep(64) == keep
 
 
-@pytest.mark.parametrize(('ratio', 'patches'), [(0.99, 64), (0.001, 64), (0.75, 1)])
-def test_no_visible_or_no_masked_patch(ratio, patches):
-    if ratio == 0.001:
-        assert RandomMasking(ratio).num_keep(patches) == 63  # one is masked
-        return
-    with pytest.raises(UserError, match=f'mask_ratio={ratio} leaves'):
-        RandomMasking(ratio).num_keep(patches)
+def test_no_visible_or_no_masked_patch():
+    with pytest.raises(UserError, match='mask_ratio=0.99 leaves 0 of 64'):
+        RandomMasking(0.99).num_keep(64)
+    with pytest.raises(UserError, match='leaves 0 of 1'):
+        RandomMasking(0.75).check_grid((1, 1))
+    assert RandomMasking(0.001).num_keep(64) == 63  # one is masked
 
 
 @pytest.mark.parametrize('ratio', [0, 1, -0.5, 1.5])
 def test_ratio_out_of_range(ratio):
     with pytest.raises(UserError, match=f'mask_ratio={ratio} must lie'):
         RandomMasking(ratio)
+
+
+def test_what_the_other_masks_cannot_do():
+    with pytest.raises(UserError, match=r'mask_ratio=0.6.*0.75, 0.8889'):
+        GridMasking(0.6)
+    with pytest.raises(UserError, match='2x2.*7x8 patches'):
+        GridMasking(0.75).check_grid((7, 8))
+    with pytest.raises(UserError, match='min_area=9, max_area=4'):
+        BlockMasking(min_area=9, max_area=4)
+    with pytest.raises(UserError, match='scatter=1'):
+        BlockMasking(scatter=1)
+    with pytest.raises(UserError, match='same number of masked patches.*1 to 2'):
+        Mask.from_dense(torch.tensor([[True, False], [True, True]]))
+
+
+def test_mask_from_dense_and_back():
+    dense = torch.tensor([[True, False, True, False], [False, True, True, False]])
+    mask = Mask.from_dense(dense)
+    assert mask.ids_keep.tolist() == [[1, 3], [0, 3]]
+    assert mask.ids_mask.tolist() == [[0, 2], [1, 2]]
+    assert torch.equal(mask.dense(), dense)
+
+
+def test_masks_are_modules_without_state():
+    for kind in KINDS:
+        assert isinstance(kind(), nn.Module)
+        assert not kind().state_dict()
