@@ -147,7 +147,8 @@ def extract(
                 with open_member() as source, open(target, 'xb') as copy:
                     shutil.copyfileobj(source, copy, CHUNK)
     except DAMAGED as error:
-        damaged = f'{path} is not a complete tar or zip archive ({error})'
+        reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(':')
+        damaged = f'{path} is not a complete tar or zip archive ({reason})'
         raise UserError(f'{damaged}: get it again') from error
 
 

@@ -5,6 +5,7 @@ from .decoders import CrossAttentionDecoder, Decoder, MAEDecoder
 from .encoders import MaskedDeiT, MaskedViT
 from .heads import BranchHead, FeatureHead, PixelHead
 from .masking import BlockMasking, GridMasking, Mask, Masking, RandomMasking
+from .pooling import NormNeck
 from .targets import EMAEncoder, PretrainedEncoder, StageEncoder, TargetGenerator
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     'MaskedDeiT',
     'MaskedViT',
     'Masking',
+    'NormNeck',
     'PixelHead',
     'PretrainedEncoder',
     'RandomMasking',

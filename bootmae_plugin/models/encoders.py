@@ -47,6 +47,9 @@ class MaskedViT(BaseBackbone):
             (B, D, rows, cols), 'avg' (mean of the patch tokens), 'cls', 'cls+dist',
             'flatten' (all patch tokens) or 'flatten_all' (all tokens); 'flatten64' and
             'flatten66' say the number of tokens and are checked. Defaults to 'avg'.
+        final_norm: Apply the final norm to the last block's output in ``forward``; a
+            head with a norm of its own does without (:class:`NormNeck`). Defaults to
+            True.
         frozen_stages: The first n blocks, and all before them, are not trained and stay
             in eval mode; ``num_layers`` freezes all of it. Defaults to -1: none.
         init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` loads
@@ -75,6 +78,7 @@ class MaskedViT(BaseBackbone):
         drop_path_rate: float = 0.0,
         out_indices: int | Sequence[int] = -1,
         out_type: str = 'avg',
+        final_norm: bool = True,
         frozen_stages: int = -1,
         init_cfg: dict | None = None,
     ) -> None:
@@ -94,7 +98,7 @@ class MaskedViT(BaseBackbone):
         check_out_type(out_type, self.geometry)
         self.out_type = out_type
         self.out_indices = self._out_indices(out_indices)
-        self.frozen_stages = frozen_stages
+        self.final_norm, self.frozen_stages = final_norm, frozen_stages
 
         self.patch_embed = nn.Module()
         self.patch_embed.proj = nn.Conv2d(in_channels, dim, patch_size, patch_size)
@@ -216,13 +220,14 @@ class MaskedViT(BaseBackbone):
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
         """Unmasked features of the blocks in ``out_indices``, shaped by ``out_type``.
 
-        The final norm is applied to the last block's output.
+        The final norm is applied to the last block's output, unless switched off.
         """
         grid = grid_of(tuple(images.shape[-2:]), self.geometry.patch_size)
         # A frozen encoder needs no graph.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._all_frozen):
             tokens, features = self.encode(images, blocks=self.out_indices)
-        features[self.num_layers - 1] = tokens
+        if self.final_norm:
+            features[self.num_layers - 1] = tokens
         return tuple(
             pool_tokens(features[i], self.out_type, grid, self.num_extra_tokens)
             for i in self.out_indices
@@ -239,6 +244,8 @@ class MaskedViT(BaseBackbone):
         return [*frozen, self.norm] if self._all_frozen else frozen
 
     def _freeze(self) -> None:
+        if not self.final_norm:
+            self.norm.requires_grad_(False)  # kept to load, not used
         if self.frozen_stages < 0:
             return
         check(

@@ -126,8 +126,8 @@ class GridMasking(Masking):
         exact = 1 - 1 / self.cell**2
         check(
             self.cell > 1 and abs(exact - mask_ratio) < 1e-3,
-            f'mask_ratio={mask_ratio} is not one of grid masking, which keeps one patch '
-            'of every c x c: choose 0.75, 0.8889 or 0.9375',
+            f'mask_ratio={mask_ratio} is not one of grid masking, which keeps one '
+            'patch of every c x c: choose 0.75, 0.8889 or 0.9375',
         )
 
     def num_keep(self, num_patches: int) -> int:
@@ -180,7 +180,7 @@ class BlockMasking(Masking):
         super().__init__(mask_ratio)
         check(
             0 < min_area <= max_area,
-            f'min_area={min_area}, max_area={max_area} must be positive and increase',
+            f'min_area={min_area}, max_area={max_area} must be positive, increasing',
         )
         check(0 < min_aspect <= 1, f'min_aspect={min_aspect} must lie in (0, 1]')
         check(0 <= scatter < 1, f'scatter={scatter} must lie in [0, 1)')

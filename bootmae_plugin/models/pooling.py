@@ -2,10 +2,12 @@
 
 import re
 
-from torch import Tensor
+from mmengine.model import BaseModule
+from mmpretrain.registry import MODELS
+from torch import Tensor, nn
 
 from ..errors import UserError, check
-from .layers import Geometry
+from .layers import LN_EPS, Geometry
 
 OUT_TYPES = ('raw', 'featmap', 'avg', 'cls', 'cls+dist', 'flatten', 'flatten_all')
 
@@ -70,3 +72,20 @@ def pool_tokens(
         f'out_type={out_type!r} does not fit a sequence of {x.shape[1]} tokens: the '
         "image has another size than the encoder was built for; use 'flatten'"
     )
+
+
+@MODELS.register_module()
+class NormNeck(BaseModule):
+    """A new layer norm between pooled features and head (finetuning of MAE, BootMAE).
+
+    Args:
+        embed_dims: Width of the features.
+    """
+
+    def __init__(self, embed_dims: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(embed_dims, eps=LN_EPS)
+
+    def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """Norm of each (B, embed_dims)."""
+        return tuple(self.norm(x) for x in features)

@@ -1,0 +1,23 @@
+# A pretrained ViT-B/16 with a linear head on the mean of the patch tokens, normalised
+# anew. The checkpoint: model.backbone.init_cfg.checkpoint=...
+model = dict(
+    type='ImageClassifier',
+    backbone=dict(
+        type='MaskedViT',
+        arch='vit-base',
+        img_size=224,
+        patch_size=16,
+        out_type='avg',
+        final_norm=False,
+        drop_path_rate=0.1,
+        init_cfg=dict(type='Pretrained', checkpoint='', prefix='backbone.'),
+    ),
+    neck=dict(type='NormNeck', embed_dims=768),
+    head=dict(
+        type='LinearClsHead',
+        num_classes=1000,
+        in_channels=768,
+        loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=2e-5),  # .02 x .001
+    ),
+)

@@ -1,0 +1,11 @@
+# Finetuning on ImageNet-1K: batch 1024 = 8 x 128, 20 epochs of warm-up.
+_base_ = 'finetune_100e.py'
+
+optim_wrapper = dict(
+    type='AmpOptimWrapper',
+    loss_scale='dynamic',
+    optimizer=dict(lr=2e-3),
+    paramwise_cfg=dict(layer_decay_rate=0.65),
+)
+param_scheduler = dict(warmup=0.05, min_ratio=1e-6 / 2e-3)
+auto_scale_lr = dict(base_batch_size=1024, enable=True)
