@@ -7,23 +7,21 @@ what a user can mend. torch is only imported for the addresses of downloads.
 
 import gzip
 import hashlib
-import os
-import random
 import zlib
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import UserError, check
 from .archives import build_once, download, extract, fingerprint, track, walk
-
-Prepared = tuple[dict, bool]
-
-# What mmpretrain's CustomDataset takes, and two more that its loader reads.
-SUFFIXES = (
-    *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
-    *('.tiff', '.webp'),
+from .prepare_folder import (
+    Prepared,
+    decode,
+    describe,
+    find_bad,
+    list_images,
+    refuse,
 )
+
 CIFAR10_CLASSES = [
     *('airplane', 'automobile', 'bird', 'cat', 'deer'),
     *('dog', 'frog', 'horse', 'ship', 'truck'),
@@ -39,13 +37,6 @@ FASHION_MNIST_MD5 = {
     't10k-images-idx3-ubyte': '8181f5470baa50b63fa0f6fddb340f0a',
     't10k-labels-idx1-ubyte': '15d484375f8d13e6eb1aabb0c3f46965',
 }
-
-
-def _describe(source: Path | None, names: list[str] | None = None) -> str | None:
-    if source is None:
-        return None
-    check(source.exists(), f'--from {source} does not exist: check the path')
-    return f'{source.resolve().name} (md5 {fingerprint(source, names)})'
 
 
 def _open_source(
@@ -71,50 +62,6 @@ def _place(folder: Path, target: Path, names: list[str], unpacked: bool) -> None
     for name in track(names, f'copy {folder.name}'):
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         (target / name).write_bytes((folder / name).read_bytes())
-
-
-def _images(folder: Path) -> list[str]:
-    return [name for name in walk(folder) if name.lower().endswith(SUFFIXES)]
-
-
-def _decode(path: Path) -> None:
-    from PIL import Image
-
-    with Image.open(path) as image:
-        image.load()
-
-
-def _find_bad(
-    root: Path,
-    names: list[str],
-    workers: int | None,
-    inspect: Callable[[Path], None] = _decode,
-) -> dict[str, str]:
-    """What is wrong, by name, with the files that ``inspect`` raises on."""
-
-    def attempt(name: str) -> str | None:
-        try:
-            inspect(root / name)
-        except Exception as error:  # PIL raises nearly anything on damaged files
-            text = f'{type(error).__name__}: {error}'.replace(str(root), '')
-            return ' '.join(text.split())
-        return None
-
-    bad, step = {}, 512
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:  # PIL frees the GIL
-        # In parts: map() queues all that it is given, and there may be millions.
-        for start in track(range(0, len(names), step), f'verify {root.name}'):
-            part = names[start : start + step]
-            bad |= {
-                n: e for n, e in zip(part, pool.map(attempt, part), strict=True) if e
-            }
-    return bad
-
-
-def _refuse(bad: dict[str, str], total: int, what: str, remedy: str) -> None:
-    first = ', '.join(f'{name} ({error})' for name, error in list(bad.items())[:3])
-    more = f' and {len(bad) - 3:,} more' if len(bad) > 3 else ''
-    check(not bad, f'{len(bad):,} of {total:,} {what}: {first}{more}: {remedy}')
 
 
 def prepare_cifar10(
@@ -155,15 +102,15 @@ def prepare_cifar10(
     def images(root: Path, partial: Path) -> dict[str, int]:
         counts = {}
         for split in ('train', 'test'):
-            names = _images(root / split)
+            names = list_images(root / split)
             classes = sorted({name.split('/')[0] for name in names})
             check(
                 classes == CIFAR10_CLASSES,
                 f"the classes of {source} in '{split}' are {classes[:12]}, expected "
                 f'{CIFAR10_CLASSES}: check --from',
             )
-            bad = _find_bad(root / split, names, workers)
-            _refuse(bad, len(names), f'{split} images are unreadable', 'repair --from')
+            bad = find_bad(root / split, names, workers)
+            refuse(bad, len(names), f'{split} images are unreadable', 'repair --from')
             _place(root / split, partial / split, names, partial in root.parents)
             counts[split] = len(names)
         return counts
@@ -175,14 +122,14 @@ def prepare_cifar10(
 
             given = out / OFFICIAL.filename
             download(OFFICIAL.url, given, OFFICIAL.tgz_md5)
-            notes = {'source': _describe(given)}
+            notes = {'source': describe(given)}
         expected = 'data_batch_1 ... test_batch, or train/ and test/ with images'
         root = _open_source(given, partial, wanted, expected)
         is_official = (root / 'data_batch_1').is_file()
         counts = (official if is_official else images)(root, partial)
         return {**notes, 'counts': counts}
 
-    asked = {'dataset': 'cifar10', 'source': _describe(source)}
+    asked = {'dataset': 'cifar10', 'source': describe(source)}
     return build_once(out, asked, ['cifar-10-batches-py', 'train', 'test'], build)
 
 
@@ -230,85 +177,12 @@ def prepare_fashion_mnist(out: Path, source: Path | None = None) -> Prepared:
             check(found == md5, f'{wrong}: get the official file')
             (partial / name).write_bytes(content)
         return {
-            'source': asked['source'] or _describe(given),
+            'source': asked['source'] or describe(given),
             'counts': {'train': 60_000, 'test': 10_000},
         }
 
-    asked = {'dataset': 'fashion-mnist', 'source': _describe(source)}
+    asked = {'dataset': 'fashion-mnist', 'source': describe(source)}
     return build_once(out, asked, list(FASHION_MNIST_MD5), build)
-
-
-def prepare_folder(
-    out: Path,
-    source: Path,
-    labels: bool = False,
-    val_fraction: float = 0.0,
-    seed: int = 0,
-    skip_bad: bool = False,
-    workers: int | None = None,
-) -> Prepared:
-    """Verify a folder of images, and list them for mmpretrain's ``CustomDataset``.
-
-    Args:
-        out: Gets ``train.txt``: one path relative to ``source`` a line.
-        source: The images, which are read only.
-        labels: Add to each line the number of its first sub-folder, and write
-            ``classes.txt``. Defaults to False.
-        val_fraction: Share of the images to list in ``val.txt`` instead, in [0, 1).
-            Defaults to 0.
-        seed: Of the choice of these. Defaults to 0.
-        skip_bad: List unreadable images in ``unreadable.txt`` instead of raising.
-            Defaults to False.
-        workers: Threads that decode images. Defaults to one a CPU.
-
-    Raises:
-        UserError: if there are no images or unreadable ones, a name does not fit into a
-            list, or ``out`` is taken.
-    """
-    check(source.is_dir(), f'--from {source} is not a folder: give a folder of images')
-    check(0 <= val_fraction < 1, f'--val-fraction {val_fraction}: give one in [0, 1)')
-    names = _images(source)
-    check(names, f'{source} has no images: expected files in {", ".join(SUFFIXES)}')
-    for name in names:
-        fits = name == name.strip() and name == name.encode(errors='ignore').decode()
-        fits = fits and not {'\n', '\r'} & set(name)
-        check(fits, f'the name {name!r} does not fit into a list file: rename it')
-        no_class = f'{source / name} is in no class folder: move it, or drop --labels'
-        check(not labels or '/' in name, no_class)
-
-    def build(partial: Path) -> dict:
-        bad = _find_bad(source, names, workers)
-        if not skip_bad:
-            remedy = 'repair them, or leave them out with --skip-bad'
-            _refuse(bad, len(names), 'images are unreadable', remedy)
-        good = [name for name in names if name not in bad]
-        val = set(random.Random(seed).sample(good, round(len(good) * val_fraction)))
-        check(
-            len(val) < len(good) and bool(val) == bool(val_fraction),
-            f'{len(good)} readable images make {len(good) - len(val)} to train on and '
-            f'{len(val)} for validation: add images or change --val-fraction',
-        )
-        numbers = {c: i for i, c in enumerate(sorted({n.split('/')[0] for n in names}))}
-
-        def line(name: str) -> str:
-            return f'{name} {numbers[name.split("/")[0]]}' if labels else name
-
-        lists = {
-            'train': [line(name) for name in good if name not in val],
-            'val': [line(name) for name in good if name in val],
-            'classes': list(numbers) if labels else [],
-            'unreadable': [f'{name}: {error}' for name, error in bad.items()],
-        }
-        lists = {name: lines for name, lines in lists.items() if lines}
-        for name, lines in lists.items():
-            text = '\n'.join(lines) + '\n'
-            (partial / f'{name}.txt').write_text(text, encoding='utf-8')
-        return {'counts': {name: len(lines) for name, lines in lists.items()}}
-
-    asked = {'dataset': 'folder', 'source': _describe(source, names), 'labels': labels}
-    asked |= {'val_fraction': val_fraction, 'seed': seed, 'skip_bad': skip_bad}
-    targets = ['train.txt', 'val.txt', 'classes.txt', 'unreadable.txt']
-    return build_once(out, asked, targets, build)
 
 
 def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepared:
@@ -329,7 +203,7 @@ def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepa
         from PIL import Image
 
         ann_dir = path.parents[2] / 'ann_dir' / path.parent.name
-        _decode(path)
+        decode(path)
         with Image.open(path) as image, Image.open(ann_dir / f'{path.stem}.png') as ann:
             if ann.size != image.size or ann.mode not in ('L', 'P'):
                 raise ValueError(f'label map {ann.mode} {ann.size}, image {image.size}')
@@ -344,7 +218,7 @@ def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepa
         counts = {}
         for split in ('train', 'val', 'test'):
             kinds = ('img_dir', 'ann_dir')
-            images, maps = (_images(root / kind / split) for kind in kinds)
+            images, maps = (list_images(root / kind / split) for kind in kinds)
             check(
                 images
                 and {Path(n).stem for n in maps} <= {Path(n).stem for n in images},
@@ -352,16 +226,16 @@ def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepa
                 'maps, expected one map an image: check --from',
             )
             names = [f'img_dir/{split}/{name}' for name in images]
-            bad = _find_bad(root, names, workers, inspect)
+            bad = find_bad(root, names, workers, inspect)
             what = 'images lack a label map of their size with values 0..11'
-            _refuse(bad, len(names), what, 'repair --from')
+            refuse(bad, len(names), what, 'repair --from')
             counts[split] = len(names)
         for kind in ('img_dir', 'ann_dir'):
-            names = _images(root / kind)
+            names = list_images(root / kind)
             _place(root / kind, partial / kind, names, partial in root.parents)
         return {'counts': counts}
 
-    asked = {'dataset': 'camvid', 'source': _describe(source)}
+    asked = {'dataset': 'camvid', 'source': describe(source)}
     return build_once(out, asked, ['img_dir', 'ann_dir'], build)
 
 

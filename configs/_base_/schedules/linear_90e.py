@@ -1,7 +1,7 @@
-# LARS on the linear layer alone.
+# SGD on the linear layer alone; its inputs are batch-normalised.
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='LARS', lr=0.1, momentum=0.9, weight_decay=0.0),
+    optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0),
 )
 param_scheduler = dict(type='WarmupCosineLR', warmup=0.1, convert_to_iter_based=True)
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=90, val_interval=10)

@@ -17,5 +17,5 @@ model = dict(
         out_type='flatten64',
     ),
     neck=dict(type='ClsBatchNormNeck', input_features=64 * 48),
-    head=dict(in_channels=64 * 48),
+    head=dict(in_channels=64 * 48, init_cfg=dict(std=0.01)),
 )

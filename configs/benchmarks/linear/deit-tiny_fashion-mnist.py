@@ -16,5 +16,5 @@ model = dict(
         out_type='flatten64',
     ),
     neck=dict(type='ClsBatchNormNeck', input_features=64 * 192),
-    head=dict(in_channels=64 * 192),
+    head=dict(in_channels=64 * 192, init_cfg=dict(std=0.01)),
 )

@@ -22,7 +22,7 @@ model = dict(
         out_type='flatten64',
     ),
     neck=dict(type='ClsBatchNormNeck', input_features=64 * 192),
-    head=dict(num_classes=num_classes, in_channels=64 * 192),
+    head=dict(num_classes=num_classes, in_channels=64 * 192, init_cfg=dict(std=0.01)),
 )
 data_preprocessor = dict(num_classes=num_classes)
 train_dataloader = dict(dataset=dict(source=dict(data_root=f'{data_root}/train')))

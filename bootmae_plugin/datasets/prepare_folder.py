@@ -1,0 +1,142 @@
+"""Any folder of images: which of them open, and lists of those for training."""
+
+import os
+import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from ..errors import check
+from .archives import build_once, fingerprint, track, walk
+
+Prepared = tuple[dict, bool]
+
+# What mmpretrain's CustomDataset takes, and two more that its loader reads.
+SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
+    *('.tiff', '.webp'),
+)
+
+
+def describe(source: Path | None, names: list[str] | None = None) -> str | None:
+    if source is None:
+        return None
+    check(source.exists(), f'--from {source} does not exist: check the path')
+    return f'{source.resolve().name} (md5 {fingerprint(source, names)})'
+
+
+def list_images(folder: Path) -> list[str]:
+    return [name for name in walk(folder) if name.lower().endswith(SUFFIXES)]
+
+
+def decode(path: Path) -> None:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        image.load()
+
+
+def find_bad(
+    root: Path,
+    names: list[str],
+    workers: int | None,
+    inspect: Callable[[Path], None] = decode,
+) -> dict[str, str]:
+    """What is wrong, by name, with the files that ``inspect`` raises on."""
+
+    def attempt(name: str) -> str | None:
+        try:
+            inspect(root / name)
+        except Exception as error:  # PIL raises nearly anything on damaged files
+            text = f'{type(error).__name__}: {error}'.replace(str(root), '')
+            return ' '.join(text.split())
+        return None
+
+    bad, step = {}, 512
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:  # PIL frees the GIL
+        # In parts: map() queues all that it is given, and there may be millions.
+        for start in track(range(0, len(names), step), f'verify {root.name}'):
+            part = names[start : start + step]
+            bad |= {
+                n: e for n, e in zip(part, pool.map(attempt, part), strict=True) if e
+            }
+    return bad
+
+
+def refuse(bad: dict[str, str], total: int, what: str, remedy: str) -> None:
+    first = ', '.join(f'{name} ({error})' for name, error in list(bad.items())[:3])
+    more = f' and {len(bad) - 3:,} more' if len(bad) > 3 else ''
+    check(not bad, f'{len(bad):,} of {total:,} {what}: {first}{more}: {remedy}')
+
+
+def prepare_folder(
+    out: Path,
+    source: Path,
+    labels: bool = False,
+    val_fraction: float = 0.0,
+    seed: int = 0,
+    skip_bad: bool = False,
+    workers: int | None = None,
+) -> Prepared:
+    """Verify a folder of images, and list them for mmpretrain's ``CustomDataset``.
+
+    Args:
+        out: Gets ``train.txt``: one path relative to ``source`` a line.
+        source: The images, which are read only.
+        labels: Add to each line the number of its first sub-folder, and write
+            ``classes.txt``. Defaults to False.
+        val_fraction: Share of the images to list in ``val.txt`` instead, in [0, 1).
+            Defaults to 0.
+        seed: Of the choice of these. Defaults to 0.
+        skip_bad: List unreadable images in ``unreadable.txt`` instead of raising.
+            Defaults to False.
+        workers: Threads that decode images. Defaults to one a CPU.
+
+    Raises:
+        UserError: if there are no images or unreadable ones, a name does not fit into a
+            list, or ``out`` is taken.
+    """
+    check(source.is_dir(), f'--from {source} is not a folder: give a folder of images')
+    check(0 <= val_fraction < 1, f'--val-fraction {val_fraction}: give one in [0, 1)')
+    names = list_images(source)
+    check(names, f'{source} has no images: expected files in {", ".join(SUFFIXES)}')
+    for name in names:
+        fits = name == name.strip() and name == name.encode(errors='ignore').decode()
+        fits = fits and not {'\n', '\r'} & set(name)
+        check(fits, f'the name {name!r} does not fit into a list file: rename it')
+        no_class = f'{source / name} is in no class folder: move it, or drop --labels'
+        check(not labels or '/' in name, no_class)
+
+    def build(partial: Path) -> dict:
+        bad = find_bad(source, names, workers)
+        if not skip_bad:
+            remedy = 'repair them, or leave them out with --skip-bad'
+            refuse(bad, len(names), 'images are unreadable', remedy)
+        good = [name for name in names if name not in bad]
+        val = set(random.Random(seed).sample(good, round(len(good) * val_fraction)))
+        check(
+            len(val) < len(good) and bool(val) == bool(val_fraction),
+            f'{len(good)} readable images make {len(good) - len(val)} to train on and '
+            f'{len(val)} for validation: add images or change --val-fraction',
+        )
+        numbers = {c: i for i, c in enumerate(sorted({n.split('/')[0] for n in names}))}
+
+        def line(name: str) -> str:
+            return f'{name} {numbers[name.split("/")[0]]}' if labels else name
+
+        lists = {
+            'train': [line(name) for name in good if name not in val],
+            'val': [line(name) for name in good if name in val],
+            'classes': list(numbers) if labels else [],
+            'unreadable': [f'{name}: {error}' for name, error in bad.items()],
+        }
+        lists = {name: lines for name, lines in lists.items() if lines}
+        for name, lines in lists.items():
+            text = '\n'.join(lines) + '\n'
+            (partial / f'{name}.txt').write_text(text, encoding='utf-8')
+        return {'counts': {name: len(lines) for name, lines in lists.items()}}
+
+    asked = {'dataset': 'folder', 'source': describe(source, names), 'labels': labels}
+    asked |= {'val_fraction': val_fraction, 'seed': seed, 'skip_bad': skip_bad}
+    targets = ['train.txt', 'val.txt', 'classes.txt', 'unreadable.txt']
+    return build_once(out, asked, targets, build)

@@ -1,0 +1,19 @@
+# Inherits by path: works with every tool, mmpretrain's own as well.
+_base_ = __import__('bootmae_plugin').config_path(
+    'selfsup/bootmae_deit-tiny_cifar10.py'
+)
+model = dict(
+    backbone=dict(arch=dict(_delete_=True, embed_dims=24, num_layers=2, num_heads=2)),
+    neck=dict(embed_dims=24, depth=1, num_heads=2),
+)
+train_dataloader = dict(
+    batch_size=4,
+    dataset=dict(
+        source=dict(
+            _delete_=True, type='ImageFolder', data_root='images', with_label=False
+        )
+    ),
+)
+train_cfg = dict(max_epochs=2)
+default_hooks = dict(bootstrap=dict(num_stages=2))
+plugin = __import__('bootmae_plugin').__file__  # shows which installation was used

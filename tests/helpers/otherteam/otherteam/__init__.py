@@ -1,0 +1,1 @@
+"""A package of another team that builds on bootmae_plugin."""

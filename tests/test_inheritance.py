@@ -1,0 +1,354 @@
+"""What other teams do with the installed wheel: inherit, extend, use their tools."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import mmpretrain
+import numpy as np
+import pytest
+import torch
+import yaml
+from mmengine.config import Config
+from PIL import Image
+
+from tests.tiny import ROOT
+
+HELPERS = ROOT / 'tests/helpers'
+STOCK = Path(mmpretrain.__file__).parent / '.mim/tools/train.py'
+NOT_SHIPPED = shutil.ignore_patterns(
+    '.*_cache', '.git', '.venv*', 'build', 'data', 'dist', 'work_dirs', '*.egg-info'
+)
+
+
+def shipped(folder: Path) -> dict[str, bytes]:
+    """Contents of the files of a folder that a wheel has to carry, by name."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob('*')
+        if path.is_file() and '__pycache__' not in path.parts
+    }
+
+
+def build(source: Path, out: Path, kind: str) -> Path:
+    pytest.importorskip('build')
+    result = subprocess.run(
+        [sys.executable, '-m', 'build', '--no-isolation', kind, '-o', out, source],
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return next(out.iterdir())
+
+
+@pytest.fixture(scope='module')
+def wheels(tmp_path_factory) -> dict[str, Path]:
+    """The wheel of the source tree, and that of its source distribution."""
+    tmp = tmp_path_factory.mktemp('build')
+    # A copy: a build leaves folders behind that later ones would pick files from.
+    tree = tmp / 'tree'
+    shutil.copytree(ROOT, tree, symlinks=True, ignore=NOT_SHIPPED)
+    (tree / 'tools/__pycache__').mkdir(exist_ok=True)
+    (tree / 'tools/__pycache__/x.pyc').touch()
+    archive = build(tree, tmp / 'sdist', '--sdist')
+    shutil.unpack_archive(archive, tmp / 'unpacked', filter='data')
+    (unpacked,) = (tmp / 'unpacked').iterdir()
+    return {
+        'source tree': build(tree, tmp / 'wheel', '--wheel'),
+        'sdist': build(unpacked, tmp / 'wheel_of_sdist', '--wheel'),
+    }
+
+
+@pytest.mark.parametrize('origin', ['source tree', 'sdist'])
+def test_wheel_is_complete(wheels, origin, tmp_path):
+    with zipfile.ZipFile(wheels[origin]) as wheel:
+        wheel.extractall(tmp_path)
+    package = tmp_path / 'bootmae_plugin'
+    for folder in ('configs', 'tools'):
+        assert shipped(package / '.mim' / folder) == shipped(ROOT / folder)
+    index = package / '.mim/model-index.yml'
+    assert index.read_bytes() == (ROOT / 'model-index.yml').read_bytes()
+    assert sorted(package.rglob('*.pyc')) == []
+    assert {p.relative_to(package) for p in package.rglob('*.py')} >= {
+        p.relative_to(ROOT / 'bootmae_plugin')
+        for p in (ROOT / 'bootmae_plugin').rglob('*.py')
+        if '.mim' not in p.parts
+    }
+    assert len(list(tmp_path.glob('bootmae_plugin-*.dist-info/licenses/LICENSE'))) == 1
+    assert {p.name.split('-')[0] for p in tmp_path.iterdir()} == {'bootmae_plugin'}
+
+
+@pytest.fixture(scope='module')
+def team(wheels, tmp_path_factory) -> Path:
+    """Another team's folder, with the wheel installed beside it; not the repository."""
+    folder = tmp_path_factory.mktemp('team')
+    subprocess.run(
+        [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index',
+         '--target', folder / 'site', wheels['source tree']],
+        check=True,
+    )  # fmt: skip
+    shutil.copytree(HELPERS / 'otherteam', folder, dirs_exist_ok=True)
+    (folder / 'images').mkdir()
+    for i in range(8):
+        pixels = np.random.default_rng(i).integers(0, 256, (40, 40, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / f'images/{i}.png')
+    return folder
+
+
+def environment(team: Path) -> dict[str, str]:
+    path = os.pathsep.join([str(team / 'site'), str(team)])
+    return dict(os.environ, PYTHONPATH=path, OMP_NUM_THREADS='1', PYTHON=sys.executable)
+
+
+# Config (and name of the run), and the tool that trains it.
+RUNS = {
+    'scope': 'ours',
+    'scope_pipeline': 'ours',
+    'dotted': 'stock',
+    'modules': 'stock',
+    'imports': 'stock',
+}
+
+
+@pytest.fixture(scope='module')
+def runs(team) -> dict[str, str]:
+    """Trains :data:`RUNS` in one go; the end of the log of those that failed."""
+    tools = {'ours': team / 'site/bootmae_plugin/.mim/tools/train.py', 'stock': STOCK}
+    jobs = {name: [tools[tool], f'configs/{name}.py'] for name, tool in RUNS.items()}
+    # What training wrote as its config is a config: it has no base, and its imports
+    # are those of configs/imports.py, without bootmae_plugin.
+    jobs['again'] = [tools['ours'], 'runs/imports/imports.py']
+    words = [
+        [f'{name}.log', *map(str, job), '--work-dir', f'runs/{name}']
+        for name, job in jobs.items()
+    ]
+    result = subprocess.run(
+        [sys.executable, HELPERS / 'run_tools.py', json.dumps(words)],
+        cwd=team,
+        env=environment(team),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr
+    statuses = json.loads(result.stdout.splitlines()[-1])
+    return {
+        name: (team / f'{name}.log').read_text()[-3000:]
+        for name, status in zip(jobs, statuses, strict=True)
+        if status != 0
+    }
+
+
+def outcome(work_dir: Path) -> tuple[Config, dict]:
+    """The config as it was used, and the last checkpoint."""
+    (config,) = work_dir.glob('*.py')
+    checkpoint = torch.load(work_dir / 'epoch_2.pth', weights_only=False)
+    assert int(checkpoint['state_dict']['stage_number']) == 2
+    return Config.fromfile(config, import_custom_modules=False), checkpoint
+
+
+@pytest.fixture
+def trained(team, runs):
+    """Outcome of one of the runs, by name."""
+
+    def of(name: str) -> tuple[Config, dict]:
+        assert name not in runs, runs[name]
+        return outcome(team / 'runs' / name)
+
+    return of
+
+
+def test_inherit_by_path_with_mmpretrains_own_tool(team):
+    result = subprocess.run(
+        [sys.executable, STOCK, 'configs/tiny.py', '--work-dir', 'runs/path'],
+        cwd=team,
+        env=environment(team),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert result.returncode == 0, result.stderr[-3000:]
+    config, checkpoint = outcome(team / 'runs/path')
+    assert config.plugin == str(team / 'site/bootmae_plugin/__init__.py')
+    weights = checkpoint['state_dict']
+    assert weights['backbone.pos_embed'].shape[-1] == 24
+    assert weights['head.feature.pred.weight'].shape == (24, 24)
+    teacher = 'target_generator.encoder.blocks.1.mlp.fc1.weight'
+    student = teacher.replace('target_generator.encoder', 'backbone')
+    assert not torch.equal(weights[teacher], weights[student])
+
+
+def test_inherit_by_scope_with_our_tool(trained):
+    config, checkpoint = trained('scope')
+    assert config.model._scope_ == 'bootmae_plugin'
+    weights = checkpoint['state_dict']
+    assert weights['head.feature.pred.weight'].shape == (24, 24)
+
+
+def test_inherit_by_scope_with_a_standard_pipeline_and_own_modules(trained):
+    config, checkpoint = trained('scope_pipeline')
+    assert config.train_dataloader.dataset._scope_ == 'bootmae_plugin'
+    # 8 images in batches of 4, 2 epochs of which the second has a teacher.
+    assert int(checkpoint['state_dict']['masking.calls']) == 4
+    assert int(checkpoint['state_dict']['target_generator.calls']) == 2
+
+
+def test_class_by_dotted_path(trained):
+    config, checkpoint = trained('dotted')
+    assert config.model.backbone.type == 'bootmae_plugin.models.MaskedViT'
+    weights = checkpoint['state_dict']
+    assert 'backbone.cls_token' in weights
+    assert 'backbone.dist_token' not in weights  # which the inherited MaskedDeiT has
+
+
+def test_own_teacher_and_mask_by_config_alone(trained):
+    _, checkpoint = trained('modules')
+    weights = checkpoint['state_dict']
+    assert int(weights['masking.calls']) == 4
+    assert int(weights['target_generator.calls']) == 2
+    assert weights['head.feature.pred.weight'].shape == (3, 24)  # three colours
+
+
+def test_own_imports_replace_the_inherited_ones(trained):
+    config, checkpoint = trained('imports')
+    assert config.custom_imports.imports == ['otherteam.hooks']
+    assert checkpoint['signed_by'] == 'otherteam'
+
+
+def test_our_tool_trains_what_does_not_import_the_plugin(trained):
+    _, checkpoint = trained('again')
+    assert checkpoint['signed_by'] == 'otherteam'
+
+
+def test_launcher_of_the_wheel_from_any_folder(team):
+    launcher = team / 'site/bootmae_plugin/.mim/tools/dist_train.sh'
+    result = subprocess.run(
+        ['bash', launcher, 'configs/tiny.py', '2', '--work-dir', 'runs/two processes',
+         '--cfg-options', 'train_dataloader.batch_size=2'],
+        cwd=team,
+        env=environment(team),
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )  # fmt: skip
+    assert result.returncode == 0, result.stderr[-3000:]
+    _, checkpoint = outcome(team / 'runs/two processes')
+    assert checkpoint['meta']['iter'] == 4  # 8 images, 2 processes with 2 each
+
+
+# --- launchers, model index, framework check: no wheel needed
+
+
+@pytest.mark.parametrize(
+    'command',
+    ['dist_train.sh config.py', 'dist_train.sh config.py two', 'dist_train.sh c.py 0']
+    + ['dist_test.sh config.py weights.pth', 'slurm_train.sh partition job config.py'],
+)
+def test_launchers_tell_their_usage(command):
+    tool, *args = command.split()
+    result = subprocess.run(
+        ['bash', ROOT / 'tools' / tool, *args], capture_output=True, text=True
+    )
+    assert result.returncode == 2
+    assert result.stderr.startswith('usage: bash ')
+    assert result.stderr.count('\n') == 1
+    assert ' '.join(args) in result.stderr
+
+
+def test_slurm_passes_every_argument_on(tmp_path):
+    srun = tmp_path / 'srun'
+    srun.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    srun.chmod(0o755)
+    path = f'{tmp_path}{os.pathsep}{os.environ["PATH"]}'
+    result = subprocess.run(
+        ['bash', ROOT / 'tools/slurm_train.sh', 'gpu', 'my job', 'c.py', 'my dir',
+         '--cfg-options', 'a="[1, 2]"'],
+        env=dict(os.environ, PATH=path, GPUS='4', SRUN_ARGS='--time=1 -N 2'),
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    words = result.stdout.splitlines()
+    assert {'--job-name=my job', '--ntasks=4', '--gres=gpu:4', '--time=1'} <= set(words)
+    start = words.index(str(ROOT / 'tools/train.py'))
+    assert words[start + 1 :] == [
+        'c.py', '--work-dir', 'my dir', '--launcher', 'slurm', '--cfg-options',
+        'a="[1, 2]"',
+    ]  # fmt: skip
+
+
+def test_every_config_is_in_the_model_index():
+    index = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text())
+    found = {
+        str(path.relative_to(ROOT))
+        for folder in ('selfsup', 'benchmarks')
+        for path in (ROOT / 'configs' / folder).rglob('*.py')
+        if 'segmentation' not in path.parts  # mmsegmentation's, not mmpretrain's
+    }
+    assert {model['Config'] for model in index['Models']} == found
+
+
+def test_mmpretrain_knows_our_models():
+    from mmpretrain import get_model, list_models
+
+    import bootmae_plugin
+
+    assert 'bootmae_deit-tiny_digits' in list_models('boot')
+    model = get_model('bootmae_deit-tiny_digits')
+    assert type(model) is bootmae_plugin.models.BootMAE
+
+
+def test_config_path_names_what_there_is():
+    import bootmae_plugin
+
+    assert Path(bootmae_plugin.config_path('_base_/default_runtime.py')).is_file()
+    with pytest.raises(bootmae_plugin.UserError, match='selfsup/mae_deit-tiny_cifar10'):
+        bootmae_plugin.config_path('selfsup/nothing.py')
+
+
+NEW = {'mmengine': '0.10.12', 'mmcv': '2.3.6', 'mmpretrain': '1.3.6'}
+
+
+@pytest.mark.parametrize(
+    ('modules', 'expected'),
+    [
+        (
+            dict(NEW, mmengine="raise ModuleNotFoundError('No module of that name')"),
+            'needs mmengine>=0.10.5, which cannot be imported (No module of that name)'
+            ": pip install 'bootmae_plugin[mm]'",
+        ),
+        (
+            dict(NEW, mmpretrain='1.0.0rc8'),
+            'needs mmpretrain>=1.2.0, but 1.0.0rc8 is installed: '
+            "pip install 'bootmae_plugin[mm]'",
+        ),
+        (
+            dict(NEW, mmcv="raise ImportError('libGL.so.1: cannot open')"),
+            'needs mmcv>=2.0.0, which cannot be imported (libGL.so.1: cannot open): '
+            'pip uninstall opencv-python, then pip install opencv-python-headless',
+        ),
+        # New enough: what fails is the first use of the empty module.
+        (dict(NEW, mmengine='0.10.8rc1'), "No module named 'mmengine.config'"),
+    ],
+    ids=['missing', 'too old', 'no libGL', 'pre-release'],
+)
+def test_framework_missing_or_too_old_is_one_sentence(tmp_path, modules, expected):
+    for name, content in modules.items():
+        if content[0].isdigit():
+            content = f'__version__ = {content!r}'
+        (tmp_path / f'{name}.py').write_text(content)
+    result = subprocess.run(
+        [sys.executable, '-c', 'import bootmae_plugin'],
+        env=dict(os.environ, PYTHONPATH=f'{tmp_path}{os.pathsep}{ROOT}'),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 1
+    last = result.stderr.splitlines()[-1]
+    assert last.startswith(('ImportError', 'ModuleNotFoundError')), last
+    assert expected in last
