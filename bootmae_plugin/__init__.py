@@ -10,7 +10,7 @@ from pathlib import Path
 from .version import __version__
 
 MINIMUM = {'mmengine': '0.10.5', 'mmcv': '2.0.0', 'mmpretrain': '1.2.0'}
-INSTALL = "pip install 'bootmae_plugin[mm]'"
+INSTALL = 'pip install onedl-mmengine onedl-mmcv onedl-mmpretrain'
 HEADLESS = 'pip uninstall opencv-python, then pip install opencv-python-headless'
 
 

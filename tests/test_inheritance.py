@@ -319,12 +319,12 @@ NEW = {'mmengine': '0.10.12', 'mmcv': '2.3.6', 'mmpretrain': '1.3.6'}
         (
             dict(NEW, mmengine="raise ModuleNotFoundError('No module of that name')"),
             'needs mmengine>=0.10.5, which cannot be imported (No module of that name)'
-            ": pip install 'bootmae_plugin[mm]'",
+            ': pip install onedl-mmengine onedl-mmcv onedl-mmpretrain',
         ),
         (
             dict(NEW, mmpretrain='1.0.0rc8'),
             'needs mmpretrain>=1.2.0, but 1.0.0rc8 is installed: '
-            "pip install 'bootmae_plugin[mm]'",
+            'pip install onedl-mmengine onedl-mmcv onedl-mmpretrain',
         ),
         (
             dict(NEW, mmcv="raise ImportError('libGL.so.1: cannot open')"),

@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 import io
+import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -55,8 +56,11 @@ def load_config(args: argparse.Namespace):
     )
     try:
         cfg = Config.fromfile(path)
-    except (OSError, SyntaxError, ImportError, KeyError, TypeError) as error:
-        raise UserError(f'config {path} cannot be loaded: {error}') from error
+    except UserError:
+        raise
+    except Exception as error:  # whatever goes wrong in a user's file
+        what = f'{type(error).__name__}: {" ".join(str(error).split())}'
+        raise UserError(f'config {path} cannot be loaded: {what}') from error
     cfg.launcher = args.launcher
     cfg.setdefault('default_scope', 'mmpretrain')
     cfg.setdefault('runner_type', 'mmpretrain.PluginRunner')
@@ -88,6 +92,9 @@ def set_loader_defaults(cfg, field: str, args: argparse.Namespace) -> None:
     loader.setdefault('pin_memory', torch.cuda.is_available())
     loader.setdefault('persistent_workers', workers > 0)
     loader.setdefault('collate_fn', dict(type='default_collate'))
+    if isinstance(loader['collate_fn'], dict):
+        # mmengine stamps it on what is inherited as 'package::', and calls with it.
+        loader['collate_fn'].pop('_scope_', None)
     if args.no_pin_memory:
         loader['pin_memory'] = False
     if getattr(args, 'no_persistent_workers', False):
@@ -107,4 +114,5 @@ def run(main: Callable, args: argparse.Namespace) -> None:
     except UserError as error:
         if args.debug:
             raise
-        sys.exit(f'error: {error}')
+        # Of the processes of a machine one speaks.
+        sys.exit(1 if os.environ.get('LOCAL_RANK', '0') != '0' else f'error: {error}')

@@ -32,7 +32,7 @@ def load_digits_rgb(split: str) -> tuple[np.ndarray, np.ndarray]:
     except ImportError as error:
         raise UserError(
             'the digits come with scikit-learn, which is not installed: '
-            "pip install 'bootmae_plugin[demo]'"
+            'pip install scikit-learn'
         ) from error
     digits = load_digits()
     parts = train_test_split(

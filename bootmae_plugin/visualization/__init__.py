@@ -1,12 +1,20 @@
 """Pictures of a run: reconstructions and loss curves."""
 
 from .curves import plot_losses, read_scalars
-from .reconstruction import load_model, reconstruct, save_reconstructions
+from .reconstruction import (
+    load_model,
+    reconstruct,
+    save_mask_sweep,
+    save_quadruplets,
+    save_reconstructions,
+)
 
 __all__ = [
     'load_model',
     'plot_losses',
     'read_scalars',
     'reconstruct',
+    'save_mask_sweep',
+    'save_quadruplets',
     'save_reconstructions',
 ]

@@ -19,8 +19,8 @@ TINY_CLASSIFIER = [
     'model.backbone.arch.num_layers=2',
     'model.backbone.arch.num_heads=2',
     'model.backbone.frozen_stages=2',
-    'model.neck.input_features=1536',
-    'model.head.in_channels=1536',
+    'model.neck.input_features=24',
+    'model.head.in_channels=24',
 ]
 
 

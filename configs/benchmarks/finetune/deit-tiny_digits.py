@@ -16,3 +16,9 @@ model = dict(
     ),
     head=dict(in_channels=48),
 )
+train_dataloader = dict(batch_size=32)
+optim_wrapper = dict(
+    optimizer=dict(lr=32e-3),  # at a batch of 512; it is 32
+    paramwise_cfg=dict(layer_decay_rate=0.9),
+)
+train_cfg = dict(max_epochs=12, val_interval=4)
