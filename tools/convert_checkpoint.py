@@ -5,6 +5,7 @@ keys; the input is never changed.
 """
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from _common import run
@@ -72,10 +73,11 @@ def main(args: argparse.Namespace) -> None:
     kept = {value.data_ptr() for value in result.values()}
     dropped = [key for key, value in weights.items() if value.data_ptr() not in kept]
     merged = ('q_bias', 'v_bias', 'lm_head.proj.weight')
-    dropped = [key for key in dropped if not key.endswith(merged)]
+    dropped = Counter(k.split('.')[0] for k in dropped if not k.endswith(merged))
     save(result, target)
     print(f'{target}: {len(result)} tensors for {args.to}')
-    print(f'dropped: {", ".join(dropped) or "nothing"}')
+    parts = [f'{name} ({number} tensors)' for name, number in dropped.items()]
+    print(f'dropped: {", ".join(parts) or "nothing"}')
 
 
 if __name__ == '__main__':

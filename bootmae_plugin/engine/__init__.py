@@ -2,7 +2,14 @@
 
 from .bootstrap import BootstrapHook
 from .progress import ProgressHook
+from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
 from .schedulers import WarmupCosineLR
 
-__all__ = ['BootstrapHook', 'PluginRunner', 'ProgressHook', 'WarmupCosineLR']
+__all__ = [
+    'BootstrapHook',
+    'PluginRunner',
+    'ProgressHook',
+    'ReconstructionHook',
+    'WarmupCosineLR',
+]

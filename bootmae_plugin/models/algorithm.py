@@ -100,7 +100,14 @@ class BootMAE(BaseSelfSupervisor):
         Returns:
             ``loss_<branch>`` of the active branches, and what they log.
         """
-        mask = self.masking(len(inputs), self.backbone.geometry.grid, inputs.device)
+        geometry = self.backbone.geometry
+        check(
+            inputs.shape[-2:] == geometry.img_size,
+            f'images of {tuple(inputs.shape[-2:])} do not fit the mask and position '
+            f'grid of {geometry.grid} patches, which is for {geometry.img_size}: set '
+            'img_size on the backbone and the augmentation alike',
+        )
+        mask = self.masking(len(inputs), geometry.grid, inputs.device)
         latent = self.backbone.encode(inputs, mask, self.injected)
         losses = {}
         for name, head in self.active_branches():

@@ -3,6 +3,7 @@
 from .curves import plot_losses, read_scalars
 from .reconstruction import (
     load_model,
+    quadruplets,
     reconstruct,
     save_mask_sweep,
     save_quadruplets,
@@ -12,6 +13,7 @@ from .reconstruction import (
 __all__ = [
     'load_model',
     'plot_losses',
+    'quadruplets',
     'read_scalars',
     'reconstruct',
     'save_mask_sweep',

@@ -150,6 +150,13 @@ def save_mask_sweep(model: nn.Module, images: Tensor, out: str | Path) -> Path:
     return _figure([top, bottom], [str(ratio) for ratio in SWEEP], out)
 
 
+def quadruplets(model: nn.Module, images: Tensor) -> np.ndarray:
+    """The quadruplets as one array (rows, columns, 3) uint8; see save_quadruplets."""
+    panels = reconstruct(model, _normalise(model, images))
+    columns = [_mosaic(_pixels(model, panel), 1) for panel in panels.values()]
+    return np.concatenate(columns, axis=1)
+
+
 def _mosaic(images: np.ndarray, columns: int) -> np.ndarray:
     """(B, H, W, 3) -> one picture, with a thin white frame around each."""
     b, h, w, _ = images.shape

@@ -29,6 +29,11 @@ def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path)
         '        if runner.iter == 0:\n'
         '            path = f"{runner.work_dir}/batch_{dist.get_rank()}.pt"\n'
         '            torch.save(data_batch["sample_idx"], path)\n'
+        '    def before_train(self, runner):\n'
+        '        path = f"{runner.work_dir}/mask_{dist.get_rank()}.pt"\n'
+        '        masking = runner.model.module.masking\n'
+        '        masking.register_forward_hook('
+        'lambda *args: torch.save(tuple(args[-1]), path))\n'
     )
     options = [
         *(word for word in tiny_options() if 'indices' not in word),
@@ -59,6 +64,8 @@ def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path)
     assert int(first['stage_number']) == 5
     different = [k for k in first if not torch.equal(first[k], second[k])]
     assert different == []
+    masks = [torch.load(tmp_path / f'run/mask_{r}.pt')[0] for r in (0, 1)]
+    assert not torch.equal(*masks)  # each rank draws its own
     batches = [torch.load(tmp_path / f'run/batch_{r}.pt') for r in (0, 1)]
     assert not set(batches[0].tolist()) & set(batches[1].tolist())
 

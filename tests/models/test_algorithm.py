@@ -118,6 +118,18 @@ def test_parts_that_do_not_fit(changes, words):
         build(**changes)
 
 
+def test_images_of_another_size_than_the_mask_grid():
+    with pytest.raises(UserError, match=r'.48, 48. do not fit.*.8, 8. patches'):
+        build().loss(torch.randn(1, 3, 48, 48))
+
+
+def test_the_teacher_follows_the_model_to_a_device_or_dtype():
+    model = build().to(torch.float64)
+    assert {p.dtype for p in model.target_generator.parameters()} == {torch.float64}
+    meta = build().to('meta')
+    assert all(p.is_meta for p in meta.target_generator.parameters())
+
+
 def test_a_stage_without_a_branch():
     model = build(head=dict(type='PixelHead', last_stage=1))
     with pytest.raises(UserError, match='no branch is trained in stage 2'):

@@ -5,7 +5,12 @@ import torch
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking
-from bootmae_plugin.models.heads import PositionNorm, patchify, unpatchify
+from bootmae_plugin.models.heads import (
+    PositionNorm,
+    neighbour_weight,
+    patchify,
+    unpatchify,
+)
 from bootmae_plugin.models.layers import Geometry
 
 GEOMETRY = Geometry((16, 16), 4, 3, 12, 12, 2)
@@ -147,3 +152,66 @@ def test_bad_input():
         features('batch')
     with pytest.raises(UserError, match='needs a teacher'):
         FeatureHead(8, geometry=GEOMETRY)
+
+
+def test_neighbour_weight_by_a_loop():
+    mask = RandomMasking(0.5)(**MASK)
+    weight = neighbour_weight(mask, (4, 4))
+    for b in range(3):
+        m = mask.dense()[b].view(4, 4).float()
+        for i, patch in enumerate(mask.ids_mask[b].tolist()):
+            row, col = divmod(patch, 4)
+            near = [
+                float(m[r, c])
+                for r in range(max(row - 1, 0), min(row + 2, 4))
+                for c in range(max(col - 1, 0), min(col + 2, 4))
+            ]
+            expected = 1 + sum(near) / 9  # padding counts as visible
+            assert float(weight[b, i]) == pytest.approx(expected)
+
+
+def test_weighted_loss_is_the_papers_ratio_of_means():
+    head = PixelHead(8, geometry=GEOMETRY, weight_neighbours=True)
+    images, mask = torch.rand(3, 3, 16, 16), RandomMasking(0.5)(**MASK)
+    x = torch.randn(3, 8, 8)
+    # mean(w * error) / mean(m), over all patches, w = 0 at the visible ones
+    weight = torch.zeros(3, 16).scatter(
+        1, mask.ids_mask, neighbour_weight(mask, (4, 4))
+    )
+    pred = torch.zeros(3, 16, 48).scatter(
+        1, mask.ids_mask[..., None].expand(-1, -1, 48), head.pred(x)
+    )
+    error = (pred - head.target(images)[0]).square()
+    expected = (weight[..., None] * error).mean() / mask.dense().float().mean()
+    assert torch.allclose(head.loss(x, images, mask)['loss'], expected, rtol=1e-5)
+
+
+def test_channel_normalisation_by_a_loop():
+    head = PixelHead(8, geometry=GEOMETRY, norm_pix='channel')
+    images = torch.rand(2, 3, 16, 16)
+    target = head.target(images)[0].view(2, 16, 4, 4, 3)
+    for b, patch, c in ((0, 0, 0), (1, 7, 2), (1, 15, 1)):
+        row, col = divmod(patch, 4)
+        pixels = images[b, c, 4 * row : 4 * row + 4, 4 * col : 4 * col + 4]
+        std = (pixels.var(correction=0) + 1e-5) ** 0.5
+        expected = (pixels - pixels.mean()) / std
+        assert torch.allclose(target[b, patch, ..., c], expected, atol=1e-5)
+
+
+def test_shared_bias_is_a_transposed_convolution():
+    head = PixelHead(8, geometry=GEOMETRY, shared_bias=True)
+    torch.nn.init.normal_(head.pred.bias)
+    deconv = torch.nn.ConvTranspose2d(8, 3, 4, 4)
+    weight = head.pred.weight.view(4, 4, 3, 8).permute(3, 2, 0, 1)
+    with torch.no_grad():
+        deconv.weight.copy_(weight)
+        deconv.bias.copy_(head.pred.bias)
+    x = torch.randn(2, 16, 8)
+    expected = deconv(x.transpose(1, 2).reshape(2, 8, 4, 4))
+    ours = unpatchify(head.pred(x), (4, 4), 4)
+    assert torch.allclose(ours, expected, atol=1e-5)
+
+
+def test_ramp_is_a_share():
+    with pytest.raises(UserError, match='ramp=25'):
+        PixelHead(8, geometry=GEOMETRY, ramp=25)
