@@ -4,8 +4,7 @@ _base_ = 'imagenet_classify.py'
 
 data_preprocessor = dict(
     batch_augments=dict(
-        augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)],
-        probs=[0.5, 0.5],
+        augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
     )
 )
 train_pipeline = [
