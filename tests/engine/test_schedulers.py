@@ -48,6 +48,7 @@ def test_epochs_and_batch_are_one_line_overrides(tmp_path):
     runner = RUNNERS.build(cfg)
     runner.train()
     group = runner.optim_wrapper.param_groups[0]
-    assert group['initial_lr'] == pytest.approx(1e-3 * 16 / 512)
+    base = cfg.optim_wrapper.optimizer.lr
+    assert group['initial_lr'] == pytest.approx(base * 16 / 512)
     (scheduler,) = runner.param_schedulers
     assert scheduler.end == 3 * 4  # 64 images, batches of 16
