@@ -1,20 +1,13 @@
 # Your own images, read from disk by mmpretrain's standard pipeline: any number, any
 # size. data_root is a folder, all images below it are used; ann_file, if given, lists
 # them (one path relative to data_root a line).
-data_preprocessor = dict(
-    type='SelfSupDataPreprocessor',
-    mean=[123.675, 116.28, 103.53],
-    std=[58.395, 57.12, 57.375],
-    bgr_to_rgb=True,
-)
+_base_ = 'imagenet_selfsup.py'
+
 train_dataloader = dict(
     batch_size=64,
     num_workers=4,
-    persistent_workers=True,
-    drop_last=True,
-    sampler=dict(type='DefaultSampler', shuffle=True),
-    collate_fn=dict(type='default_collate'),
     dataset=dict(
+        _delete_=True,
         type='ImageFolder',
         data_root='data/images',
         ann_file='',

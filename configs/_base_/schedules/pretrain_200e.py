@@ -1,4 +1,4 @@
-# AdamW and a cosine with 20 % warm-up, as MAE; the shape follows max_epochs.
+# AdamW and a cosine with 10 % warm-up; the shape follows max_epochs.
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05),
