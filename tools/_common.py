@@ -109,6 +109,9 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         sys.exit(f'error: {error}')
     from bootmae_plugin.errors import UserError
 
+    # Of torch's DistributedDataParallel, about what mmengine and it do by themselves.
+    for message in ('.*broadcast_buffers', 'Grad strides do not match'):
+        warnings.filterwarnings('ignore', message=message)
     try:
         main(args)
     except UserError as error:

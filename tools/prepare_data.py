@@ -110,12 +110,11 @@ def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
 
 def next_command(args: argparse.Namespace) -> str:
     """The one command that uses what was prepared."""
-    if args.name == 'camvid':
-        return (
-            'python tools/train.py configs/benchmarks/segmentation/deit-tiny_camvid.py'
-        )
-    options = {}
-    if args.name == 'folder':
+    options, config = {}, args.name
+    if args.name == 'camvid':  # its street scenes, to pretrain on
+        config = 'folder'
+        options['data_root'] = args.out / 'img_dir' / 'train'
+    elif args.name == 'folder':
         options['data_root'] = args.source
         options['ann_file'] = args.out / 'train.txt'
         if args.labels:
@@ -124,7 +123,7 @@ def next_command(args: argparse.Namespace) -> str:
         options['data_root'] = args.out
     words = [f'{SOURCE}.{key}={value}' for key, value in options.items()]
     words = ['--cfg-options', *words] if words else []
-    return ' '.join([TRAIN.format(args.name), *map(shlex.quote, words)])
+    return ' '.join([TRAIN.format(config), *map(shlex.quote, words)])
 
 
 def main(args: argparse.Namespace) -> None:

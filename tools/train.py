@@ -55,15 +55,21 @@ def merge_args(cfg, args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    import torch
     from mmpretrain.registry import RUNNERS
 
+    from bootmae_plugin.errors import check
+    from bootmae_plugin.models.pretrained import read_checkpoint
+
     cfg = load_config(args)
+    check(
+        torch.cuda.is_available() or not args.amp,
+        '--amp needs a GPU, and there is none: train without it',
+    )
     merge_args(cfg, args)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)
     if cfg.get('resume') and cfg.get('load_from'):
-        from bootmae_plugin.models.pretrained import read_checkpoint
-
         read_checkpoint(cfg.load_from)  # before anything is built
     cfg.work_dir = str(Path(cfg.work_dir))
     RUNNERS.build(cfg).train()

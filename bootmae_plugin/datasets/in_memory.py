@@ -62,7 +62,7 @@ class InMemoryImages(Dataset):
         check(
             size <= MAX_BYTES,
             f'{len(infos):,} images of {img_size}x{img_size} take {size / 2**30:.0f} '
-            'GiB: use the standard pipeline (configs/_base_/datasets/*_pipeline.py)',
+            'GiB: use the standard pipeline (_base_/datasets/folder_pipeline_selfsup)',
         )
         images = self._decode(infos, img_size)
         good = [i for i, image in enumerate(images) if isinstance(image, np.ndarray)]

@@ -1,6 +1,7 @@
 """Hooks, schedules and the runner of our tools."""
 
 from .bootstrap import BootstrapHook
+from .knn import KNNHook
 from .progress import ProgressHook
 from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
@@ -8,6 +9,7 @@ from .schedulers import WarmupCosineLR
 
 __all__ = [
     'BootstrapHook',
+    'KNNHook',
     'PluginRunner',
     'ProgressHook',
     'ReconstructionHook',

@@ -4,6 +4,7 @@ import pickle
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import torch
 from mmengine.logging import HistoryBuffer, print_log
@@ -49,13 +50,30 @@ def _safe_globals() -> list:
     ]
 
 
+def _fetch(url: str) -> Path:
+    """Download a checkpoint into torch's cache, once."""
+    path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            torch.hub.download_url_to_file(url, str(path))
+        except OSError as error:
+            raise UserError(
+                f'checkpoint {url} cannot be downloaded ({error}): check the address '
+                'and the connection, or give a local file'
+            ) from error
+    return path
+
+
 def read_checkpoint(path: str | Path) -> dict:
-    """Read a checkpoint file onto the CPU without unpickling objects.
+    """Read a checkpoint file or address onto the CPU without unpickling objects.
 
     Raises:
         UserError: if the file is missing, truncated or corrupt, or would need
             unpickling.
     """
+    if str(path).startswith(('http://', 'https://')):
+        path = _fetch(str(path))
     path = Path(path).expanduser()
     check(
         path.is_file(),

@@ -1,6 +1,9 @@
 """Strict loading: what fits is loaded, what does not is named, nothing is executed."""
 
+import functools
+import http.server
 import os
+import threading
 
 import pytest
 import torch
@@ -105,6 +108,26 @@ def test_truncated(tmp_path, size):
     with pytest.raises(UserError, match='a.pth') as error:
         read_checkpoint(path)
     assert '\n' not in str(error.value)
+
+
+def test_an_address_is_fetched_once(tmp_path, monkeypatch):
+    monkeypatch.setenv('TORCH_HOME', str(tmp_path / 'cache'))
+    (tmp_path / 'www').mkdir()
+    save(tmp_path / 'www/a.pth', encoder().state_dict())
+    handler = functools.partial(QuietHandler, directory=str(tmp_path / 'www'))
+    with http.server.ThreadingHTTPServer(('127.0.0.1', 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f'http://127.0.0.1:{server.server_port}'
+        load_encoder(encoder(), f'{url}/a.pth')
+        with pytest.raises(UserError, match='b.pth cannot be downloaded'):
+            read_checkpoint(f'{url}/b.pth')
+        server.shutdown()
+    load_encoder(encoder(), f'{url}/a.pth')  # from the cache
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *args):
+        pass
 
 
 def test_not_a_dict(tmp_path):

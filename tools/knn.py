@@ -1,0 +1,32 @@
+"""k-NN evaluation of a pretrained encoder, on the features of linear_probe.py."""
+
+import argparse
+
+from _common import run
+from _features import add_arguments, feature_sets
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_arguments(parser)
+    parser.add_argument('-k', type=int, nargs='+', default=[20], help='default: 20')
+    parser.add_argument('--temperature', type=float, default=0.07)
+    return parser.parse_args()
+
+
+def main(args: argparse.Namespace) -> None:
+    from mmengine.registry import init_default_scope
+
+    from bootmae_plugin.errors import check
+    from bootmae_plugin.evaluation import knn_accuracy
+
+    check(args.temperature > 0, f'--temperature {args.temperature} must be positive')
+    init_default_scope('mmpretrain')
+    for pool, data in feature_sets(args).items():
+        for k in args.k:
+            score = knn_accuracy(data, k, args.temperature)
+            print(f'{pool}  {k}-NN top-1 {score:.2f} %')
+
+
+if __name__ == '__main__':
+    run(main, parse_args())
