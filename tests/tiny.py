@@ -1,5 +1,7 @@
-"""A pretraining run of seconds: the digits config, a tiny encoder, few images."""
+"""A pretraining run of seconds, and the command-line tools within this process."""
 
+import runpy
+import sys
 from pathlib import Path
 
 from mmengine.config import Config
@@ -37,3 +39,17 @@ def tiny_options() -> list[str]:
         else:
             words.append(f'{key}={value}')
     return words
+
+
+def run_tool(name: str, *args) -> None:
+    """Run ``tools/<name>`` here, where the framework is imported already.
+
+    Starting a process and importing are most of the time that a tool takes to fail.
+    """
+    argv, path = sys.argv, sys.path[:]
+    sys.argv = [name, *map(str, args)]
+    sys.path.insert(0, str(ROOT / 'tools'))
+    try:
+        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+    finally:
+        sys.argv, sys.path[:] = argv, path

@@ -54,7 +54,10 @@ class ProgressHook(Hook):
         for key, value in (outputs or {}).items():
             self._sums[key] = self._sums.get(key, 0) + torch.as_tensor(value).detach()
         if self.progress is not None:
-            note = f'loss {float(outputs["loss"]):.4f}  {self._rate():,.0f} images/s'
+            loss = float(outputs['loss'])
+            note = (
+                f'loss {loss:.4f}  {self._rate():,.0f} images/s  {self._left(runner)}'
+            )
             self.progress.update(self._task, advance=1, note=note)
 
     def after_train_epoch(self, runner) -> None:
@@ -65,19 +68,20 @@ class ProgressHook(Hook):
         if len([key for key in means if key.startswith('loss')]) == 2:
             del means['loss']  # the only branch's loss is the loss
         losses = '  '.join(f'{k} {v:.4f}' for k, v in means.items())
-        done = runner.iter - self._first_iter
-        pace = (time.perf_counter() - self._started) / max(done, 1)
-        seconds = round(pace * (runner.max_iters - runner.iter))
-        left = datetime.timedelta(seconds=seconds)
-        self.console.print(
-            f'{where(runner)}  {losses}  {self._rate():,.0f} images/s  {left} left'
-        )
+        rate = f'{self._rate():,.0f} images/s'
+        self.console.print(f'{where(runner)}  {losses}  {rate}  {self._left(runner)}')
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         text = '  '.join(f'{k} {v:.2f}' for k, v in (metrics or {}).items())
         self.console.print(f'  validation: {text}')
 
     after_test_epoch = after_val_epoch
+
+    def _left(self, runner) -> str:
+        done = runner.iter - self._first_iter
+        pace = (time.perf_counter() - self._started) / max(done, 1)
+        seconds = round(pace * (runner.max_iters - runner.iter))
+        return f'{datetime.timedelta(seconds=seconds)} left'
 
     def _rate(self) -> float:
         return self._images / (time.perf_counter() - self._epoch_started)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import check
 from .features import FeatureSet
 
-RATES = (0.003, 0.01, 0.03, 0.1)
+RATES = (0.01, 0.03, 0.1, 0.3)
 DECAYS = (0.0, 1e-4)
 
 

@@ -2,6 +2,7 @@
 # the folder, and perhaps the size (a multiple of 8).
 #
 #   python tools/prepare_data.py folder --from PHOTOS   # finds images that do not open
+#   train_dataloader.dataset.on_error=skip              # leaves them out, naming them
 #   bash tools/dist_train.sh configs/selfsup/bootmae_deit-tiny_folder.py 8
 #
 # The images are held in memory at img_size. Where they do not fit, take the standard

@@ -1,8 +1,6 @@
 """Frozen features: extraction, cache, k-NN and linear probe against naive ones."""
 
 import copy
-import runpy
-import sys
 
 import pytest
 import torch
@@ -20,7 +18,7 @@ from bootmae_plugin.evaluation import (
 from bootmae_plugin.evaluation.features import cache_key
 from bootmae_plugin.evaluation.knn import knn_predict
 from bootmae_plugin.models import MaskedDeiT
-from tests.tiny import ROOT, tiny_config
+from tests.tiny import ROOT, run_tool, tiny_config
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
 POOLS = ['avg', 'cls', 'cls+dist', 'flatten64', 'flatten66']
@@ -215,16 +213,6 @@ def test_a_collapsed_teacher_is_told(tmp_path):
     runner.train()
     (log,) = tmp_path.glob('*/*.log')
     assert 'the teacher has collapsed' in log.read_text()
-
-
-def run_tool(name, *args):
-    argv, path = sys.argv, sys.path[:]
-    sys.argv = [name, *map(str, args)]
-    sys.path.insert(0, str(ROOT / 'tools'))
-    try:
-        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
-    finally:
-        sys.argv, sys.path[:] = argv, path
 
 
 def test_the_tools(tmp_path, capsys, monkeypatch):

@@ -1,8 +1,5 @@
 """Conversion: by values, both ways, formats recognised, inputs never changed."""
 
-import runpy
-import sys
-
 import numpy as np
 import pytest
 import timm
@@ -15,19 +12,13 @@ from bootmae_plugin.models.formats import recognise
 from bootmae_plugin.models.pretrained import read_checkpoint, state_dict_of
 from tests.conftest import golden_files
 from tests.models.test_algorithm import build
-from tests.tiny import ROOT
+from tests.tiny import run_tool
 
 ARCH = dict(embed_dims=48, num_layers=2, num_heads=3)
 
 
 def convert(*args):
-    argv, path = sys.argv, sys.path[:]
-    sys.argv = ['convert_checkpoint.py', *map(str, args)]
-    sys.path.insert(0, str(ROOT / 'tools'))
-    try:
-        runpy.run_path(str(ROOT / 'tools/convert_checkpoint.py'), run_name='__main__')
-    finally:
-        sys.argv, sys.path[:] = argv, path
+    run_tool('convert_checkpoint.py', *args)
 
 
 def encoder_of(path, **kwargs):

@@ -2,7 +2,6 @@
 
 import json
 import re
-import runpy
 import shutil
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import sys
 import pytest
 import torch
 
-from tests.tiny import ROOT, tiny_options
+from tests.tiny import ROOT, run_tool, tiny_options
 
 PRETRAIN = 'configs/selfsup/bootmae_deit-tiny_digits.py'
 LINEAR = 'configs/benchmarks/linear/deit-tiny_digits.py'
@@ -37,19 +36,9 @@ def tool(name, *args):
 
 
 def error_line(name, *args) -> str:
-    """The one line of a user's error; a traceback or a success fails the test.
-
-    In this process, where the framework is imported already: a tool's start is most of
-    the time it takes to fail.
-    """
-    argv, path = sys.argv, sys.path[:]
-    sys.argv = [name, *map(str, args)]
-    sys.path.insert(0, str(ROOT / 'tools'))
-    try:
-        with pytest.raises(SystemExit) as stop:
-            runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
-    finally:
-        sys.argv, sys.path[:] = argv, path
+    """The one line of a user's error; a traceback or a success fails the test."""
+    with pytest.raises(SystemExit) as stop:
+        run_tool(name, *args)
     line = stop.value.code
     assert isinstance(line, str), 'a message makes the exit status 1'
     assert line.startswith('error: ')
