@@ -53,35 +53,36 @@ class BootMAE(BaseSelfSupervisor):
         heads = {'main': head} if 'type' in head else head
         # A child config drops a branch by setting it to None.
         heads = {name: cfg for name, cfg in heads.items() if cfg is not None}
-        if 'type' in neck:
-            self.neck = MODELS.build(neck, default_args=dict(geometry=geometry))
-        else:
-            missing = [name for name in heads if neck.get(name) is None]
-            check(not missing, f'neck has no decoder for the branches {missing}')
-            self.neck = nn.ModuleDict(
-                {
-                    name: MODELS.build(neck[name], default_args=dict(geometry=geometry))
-                    for name in heads
-                }
-            )
+        self.neck = self._build_decoders(neck, list(heads))
         self.injected = {self.decoder(name).inject for name in heads} - {None}
-        offered = dict(
-            geometry=geometry,
-            target_channels=getattr(self.target_generator, 'out_channels', None),
-        )
         self.head = nn.ModuleDict(
-            {
-                name: MODELS.build(
-                    cfg,
-                    default_args=dict(
-                        offered, in_channels=self.decoder(name).embed_dims
-                    ),
-                )
-                for name, cfg in heads.items()
-            }
+            {name: self._build_head(name, cfg) for name, cfg in heads.items()}
         )
         self.register_buffer('stage_number', torch.tensor(1))
         self._stage = 1
+
+    def _build_decoders(self, neck: dict, branches: list[str]) -> nn.Module:
+        """One decoder for all branches, or a ModuleDict with one for each."""
+        offered = dict(geometry=self.backbone.geometry)
+        if 'type' in neck:
+            return MODELS.build(neck, default_args=offered)
+        missing = [name for name in branches if neck.get(name) is None]
+        check(
+            not missing,
+            f'neck has decoders for {list(neck)}, none for the branches {missing}: add '
+            'them, or give one decoder for all',
+        )
+        return nn.ModuleDict(
+            {name: MODELS.build(neck[name], default_args=offered) for name in branches}
+        )
+
+    def _build_head(self, name: str, head: dict) -> nn.Module:
+        offered = dict(
+            in_channels=self.decoder(name).embed_dims,
+            geometry=self.backbone.geometry,
+            target_channels=getattr(self.target_generator, 'out_channels', None),
+        )
+        return MODELS.build(head, default_args=offered)
 
     @property
     def stage(self) -> int:

@@ -111,6 +111,7 @@ def test_runs_one_stage_without_a_teacher():
     [
         (dict(masking=dict(type='RandomMasking', mask_ratio=0.99)), 'leaves 0 of 64'),
         (dict(target_generator=None), 'needs a teacher'),
+        (dict(neck=dict(pixel=CFG['neck'])), r"none for the branches .'feature'"),
     ],
 )
 def test_parts_that_do_not_fit(changes, words):
