@@ -77,10 +77,18 @@ class BootMAE(BaseSelfSupervisor):
         )
 
     def _build_head(self, name: str, head: dict) -> nn.Module:
+        width = getattr(self.target_generator, 'out_channels', None)
+        asked = head.get('target_channels', width)
+        check(
+            width in (None, asked),
+            f'the branch {name!r} predicts target_channels={asked}, but the teacher '
+            f'{type(self.target_generator).__name__} gives {width}: leave '
+            'target_channels out, or choose a teacher of that width',
+        )
         offered = dict(
             in_channels=self.decoder(name).embed_dims,
             geometry=self.backbone.geometry,
-            target_channels=getattr(self.target_generator, 'out_channels', None),
+            target_channels=width,
         )
         return MODELS.build(head, default_args=offered)
 

@@ -111,6 +111,10 @@ def test_runs_one_stage_without_a_teacher():
     [
         (dict(masking=dict(type='RandomMasking', mask_ratio=0.99)), 'leaves 0 of 64'),
         (dict(target_generator=None), 'needs a teacher'),
+        (
+            dict(head=dict(feature=dict(type='FeatureHead', target_channels=100))),
+            'target_channels=100, but the teacher StageEncoder gives 48',
+        ),
         (dict(neck=dict(pixel=CFG['neck'])), r"none for the branches .'feature'"),
     ],
 )
