@@ -40,6 +40,8 @@ def main(args: argparse.Namespace) -> None:
     from bootmae_plugin.models.pretrained import read_checkpoint
 
     cfg = load_config(args)
+    if args.cfg_options is not None:  # the same ones as in training do
+        cfg.merge_from_dict(args.cfg_options)
     read_checkpoint(args.checkpoint)  # before the data is read
     cfg.load_from, cfg.resume = args.checkpoint, False
     # The encoder comes with the checkpoint, not from the pretraining.
@@ -55,8 +57,6 @@ def main(args: argparse.Namespace) -> None:
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.param_scheduler = None
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
     check(
         cfg.get('test_dataloader') is not None,
         f'{args.config} has no test_dataloader: a pretraining config has nothing to '

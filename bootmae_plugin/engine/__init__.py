@@ -2,6 +2,7 @@
 
 from .bootstrap import BootstrapHook
 from .knn import KNNHook
+from .layer_decay import LayerDecayConstructor
 from .progress import ProgressHook
 from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
@@ -10,6 +11,7 @@ from .schedulers import WarmupCosineLR
 __all__ = [
     'BootstrapHook',
     'KNNHook',
+    'LayerDecayConstructor',
     'PluginRunner',
     'ProgressHook',
     'ReconstructionHook',

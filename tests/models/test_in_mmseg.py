@@ -5,6 +5,8 @@ import torch
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 
+import bootmae_plugin  # noqa: F401 (registers the encoder)
+
 pytest.importorskip('mmseg', reason='mmsegmentation is not installed (extra: seg)')
 
 BACKBONE = dict(
@@ -64,3 +66,80 @@ def test_features_are_those_of_mmpretrain(type_):
     images = torch.randn(2, 3, 48, 64)
     for a, b in zip(ours(images), theirs.backbone(images), strict=True):
         assert torch.equal(a, b)
+
+
+def camvid(folder, number=4):
+    """A few generated scenes in CamVid's layout, with void pixels."""
+    import numpy as np
+    from PIL import Image
+
+    generator = np.random.default_rng(0)
+    for split in ('train', 'val', 'test'):
+        for kind in ('img_dir', 'ann_dir'):
+            (folder / kind / split).mkdir(parents=True)
+        for i in range(number):
+            pixels = generator.integers(0, 255, (180, 240, 3), dtype=np.uint8)
+            labels = generator.integers(0, 12, (180, 240), dtype=np.uint8)
+            Image.fromarray(pixels).save(folder / f'img_dir/{split}/{i}.jpg')
+            Image.fromarray(labels).save(folder / f'ann_dir/{split}/{i}.png')
+    return folder
+
+
+def test_the_camvid_config_trains_and_tests_with_our_tools(tmp_path, capsys):
+    from tests.tiny import ROOT, run_tool
+
+    data = camvid(tmp_path / 'camvid')
+    encoder = MODELS.build(
+        dict(type='MaskedDeiT', arch=BACKBONE['arch'], img_size=64, patch_size=8)
+    )
+    weights = {'backbone.' + k: v for k, v in encoder.state_dict().items()}
+    torch.save(dict(state_dict=weights), tmp_path / 'a.pth')
+    options = [
+        'model.backbone.out_indices=[0,1,2,3]',
+        'model.neck.embed_dim=24',
+        'model.decode_head.in_channels=[24,24,24,24]',
+        'model.decode_head.channels=16',
+        'model.auxiliary_head.in_channels=24',
+        'model.auxiliary_head.channels=16',
+        f'model.backbone.init_cfg.checkpoint={tmp_path / "a.pth"}',
+        'train_cfg.max_epochs=1',
+        'train_cfg.val_interval=1',
+        'train_dataloader.batch_size=2',
+    ]
+    for split in ('train', 'val', 'test'):
+        options += [
+            f'{split}_dataloader.dataset.data_root={data}',
+            f'{split}_dataloader.num_workers=0',
+            f'{split}_dataloader.persistent_workers=False',
+        ]
+    base = ROOT / 'configs/benchmarks/segmentation/deit-tiny_camvid.py'
+    config = tmp_path / 'tiny.py'
+    arch = dict(BACKBONE['arch'], _delete_=True)
+    config.write_text(
+        f'_base_ = {str(base)!r}\nmodel = dict(backbone=dict(arch={arch}))\n'
+    )
+    common = ['--work-dir', tmp_path / 'run', '--cfg-options', *options]
+    run_tool('train.py', config, *common)
+    assert 'mIoU' in capsys.readouterr().out
+    run_tool('test.py', config, tmp_path / 'run/epoch_1.pth', *common)
+    assert 'mIoU' in capsys.readouterr().out
+
+
+def test_layer_decay_reaches_the_encoder_inside_the_segmentor():
+    from mmengine.optim import build_optim_wrapper
+
+    wrapper = build_optim_wrapper(
+        segmentor(),
+        dict(
+            type='OptimWrapper',
+            optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1),
+            constructor='mmpretrain.LayerDecayConstructor',
+            paramwise_cfg=dict(layer_decay_rate=0.5),
+        ),
+    )
+    rate = {g['param_name']: g['lr'] for g in wrapper.optimizer.param_groups}
+    assert rate['backbone.cls_token'] == 0.5**5
+    assert rate['backbone.blocks.0.norm1.weight'] == 0.5**4
+    assert rate['backbone.blocks.3.mlp.fc1.weight'] == 0.5
+    assert rate['decode_head.conv_seg.weight'] == 1
+    assert rate['neck.upsample_2x.0.weight'] == 1
