@@ -12,7 +12,7 @@ from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import RUNNERS
 
-from ..errors import UserError, check
+from ..errors import check
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
 from .progress import ProgressHook
 
@@ -92,28 +92,30 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
     """Refuse to train into a work dir that holds another experiment.
 
     Raises:
-        UserError: if ``work_dir`` holds checkpoints and the config asks neither to
-            resume nor is the one that made them.
+        UserError: if ``work_dir`` holds checkpoints, unless the config asks to resume
+            and is the one that made them.
     """
     if cfg is None or cfg.get('train_dataloader') is None or not dist.is_main_process():
         return
     if not (work_dir / 'last_checkpoint').exists():
         return
-    resume = cfg.get('resume', False)
     check(
-        resume,
+        bool(cfg.get('resume')),
         f'work dir {work_dir} holds a run already: --resume goes on with it, another '
         '--work-dir keeps both; nothing was changed',
     )
-    for path in work_dir.glob('*.py'):
-        try:
-            kept = Config.fromfile(path)
-        except Exception:  # a user's own script in the work dir is not our concern
-            continue
-        for key in SAME_EXPERIMENT:
-            if key in kept and kept[key] != cfg.get(key):
-                raise UserError(
-                    f'work dir {work_dir} holds another experiment: its config '
-                    f'{path.name} differs from this one in {key!r}; choose another '
-                    '--work-dir (nothing was changed)'
-                )
+    # mmengine keeps the config of a run under its own name; other files are not read.
+    path = work_dir / Path(cfg.filename or '').name
+    check(
+        path.is_file(),
+        f'work dir {work_dir} holds another experiment: it has no config '
+        f'{path.name!r}; choose another --work-dir (nothing was changed)',
+    )
+    kept = Config.fromfile(path)
+    for key in SAME_EXPERIMENT:
+        check(
+            kept.get(key) == cfg.get(key),
+            f'work dir {work_dir} holds another experiment: its config {path.name} '
+            f'differs from this one in {key!r}; choose another --work-dir (nothing was '
+            'changed)',
+        )
