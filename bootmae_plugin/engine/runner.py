@@ -16,10 +16,6 @@ from ..errors import check
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
 from .progress import ProgressHook
 
-# What may differ between two runs that share a work dir (a longer schedule, another
-# number of workers, ...); a change of the rest is another experiment.
-SAME_EXPERIMENT = ('model',)
-
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(r'is skipped since its requires_grad=False|FileClient|HardDisk')
 
@@ -112,10 +108,9 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
         f'{path.name!r}; choose another --work-dir (nothing was changed)',
     )
     kept = Config.fromfile(path)
-    for key in SAME_EXPERIMENT:
-        check(
-            kept.get(key) == cfg.get(key),
-            f'work dir {work_dir} holds another experiment: its config {path.name} '
-            f'differs from this one in {key!r}; choose another --work-dir (nothing was '
-            'changed)',
-        )
+    # A longer schedule, other workers, ... may differ; another model may not.
+    check(
+        kept.get('model') == cfg.get('model'),
+        f'work dir {work_dir} holds another experiment: its config {path.name} has '
+        'another model; choose another --work-dir (nothing was changed)',
+    )
