@@ -15,7 +15,9 @@ class BootMAE(BaseSelfSupervisor):
 
     The slots are mmpretrain's. In stage 1 a bootstrapped model reconstructs pixels; at
     each stage boundary :class:`BootstrapHook` calls :meth:`start_stage`, which hands
-    the encoder's weights to the teacher. Stage and teacher are in the state_dict.
+    the encoder's weights to the teacher. Stage and teacher are in the state_dict. The
+    hook also lets a moving average follow and ramps the weights of the branches, so a
+    model with either needs it in a single stage, too (``num_stages=1``).
 
     Args:
         backbone: A masked encoder (:class:`MaskedDeiT`, :class:`MaskedViT`).
