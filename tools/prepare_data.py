@@ -6,6 +6,7 @@
   python tools/prepare_data.py folder --from PHOTOS --val-fraction 0.1
   python tools/prepare_data.py camvid --from camvid.tar
   python tools/prepare_data.py digits
+  python tools/prepare_data.py digit-scenes
 
 Run again at any time: finished work is found, broken-off work is taken up. Nothing of
 yours is overwritten or deleted.
@@ -20,7 +21,9 @@ from pathlib import Path
 from _common import run
 
 TRAIN = 'python tools/train.py configs/selfsup/bootmae_deit-tiny_{}.py'
+SEGMENT = 'python tools/train.py configs/benchmarks/segmentation/deit-tiny_{}.py'
 SOURCE = 'train_dataloader.dataset.source'
+SPLITS = ('train', 'val', 'test')
 
 
 def parse_args() -> argparse.Namespace:
@@ -56,6 +59,7 @@ def parse_args() -> argparse.Namespace:
     folder = add('folder', 'your images', 'verify and list your images', workers=True)
     add('camvid', 'archive or folder', 'CamVid, images and labels', workers=True)
     add('digits', None, "scikit-learn's digits, as PNG files with --out")
+    add('digit-scenes', None, 'scenes of these digits with labels for segmentation')
 
     folder.add_argument(
         '--labels', action='store_true', help='the sub-folders are classes'
@@ -92,6 +96,8 @@ def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
         return sets.prepare_fashion_mnist(args.out, args.source)
     if args.name == 'digits':
         return sets.prepare_digits(args.out)
+    if args.name == 'digit-scenes':
+        return sets.prepare_digit_scenes(args.out)
     check(
         args.source, f'{args.name} is not downloaded: give your copy with --from PATH'
     )
@@ -111,19 +117,28 @@ def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
 def next_command(args: argparse.Namespace) -> str:
     """The one command that uses what was prepared."""
     options, config = {}, args.name
-    if args.name == 'camvid':  # its street scenes, to pretrain on
-        config = 'folder'
+    moved = args.out != Path('data') / args.name
+    if args.name == 'digit-scenes':
+        words = [f'{s}_dataloader.dataset.data_root={args.out}' for s in SPLITS * moved]
+        return _command(SEGMENT.format(config), words)
+    if args.name == 'camvid' and moved:  # its street scenes, to pretrain on
         options['data_root'] = args.out / 'img_dir' / 'train'
     elif args.name == 'folder':
         options['data_root'] = args.source
         options['ann_file'] = args.out / 'train.txt'
         if args.labels:
             options['with_label'] = True
-    elif args.name != 'digits' and args.out != Path('data') / args.name:
+    elif args.name != 'digits' and moved:
         options['data_root'] = args.out
-    words = [f'{SOURCE}.{key}={value}' for key, value in options.items()]
+    return _command(
+        TRAIN.format(config),
+        [f'{SOURCE}.{key}={value}' for key, value in options.items()],
+    )
+
+
+def _command(command: str, words: list[str]) -> str:
     words = ['--cfg-options', *words] if words else []
-    return ' '.join([TRAIN.format(config), *map(shlex.quote, words)])
+    return ' '.join([command, *map(shlex.quote, words)])
 
 
 def main(args: argparse.Namespace) -> None:

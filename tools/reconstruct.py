@@ -42,7 +42,9 @@ def read_images(paths: list[str], number: int, size: int):
         names = list_images(path) if path.is_dir() else []
         files += [path / name for name in names] if path.is_dir() else [path]
     check(bool(files), f'no image was found in {", ".join(paths)}')
-    images = [read_image(dict(img_path=str(file)), size) for file in files[:number]]
+    images = [
+        read_image(dict(img_path=str(file)), (size, size)) for file in files[:number]
+    ]
     bad = [image for image in images if not isinstance(image, np.ndarray)]
     check(not bad, f'an image cannot be read: {"; ".join(bad[:1])}')
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -9,6 +9,7 @@ import torch
 from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
+from mmengine.utils import to_2tuple
 from mmpretrain.registry import DATASETS
 from PIL import Image
 from rich.console import Console
@@ -33,8 +34,8 @@ class InMemoryImages(Dataset):
         source: Config of a data set whose samples have ``img`` (H, W[, C] in RGB) or
             ``img_path``, and ``gt_label`` if there are labels: CIFAR10Copy,
             ImageFolder, Digits, or any of mmpretrain's.
-        img_size: Side in pixels; other images are resized by their shorter side
-            (bicubic) and cropped at the centre. Defaults to 32.
+        img_size: Side in pixels, or (height, width); other images are resized (bicubic)
+            until they cover it and cropped at the centre. Defaults to 32.
         with_label: The labels are needed. Defaults to True.
         on_error: 'raise' or 'skip' an image that cannot be read. Defaults to 'raise';
             skipped ones are named in the log.
@@ -47,7 +48,7 @@ class InMemoryImages(Dataset):
     def __init__(
         self,
         source: dict,
-        img_size: int = 32,
+        img_size: int | tuple[int, int] = 32,
         with_label: bool = True,
         on_error: str = 'raise',
     ) -> None:
@@ -58,10 +59,11 @@ class InMemoryImages(Dataset):
         source = DATASETS.build(source)
         infos = [source.get_data_info(i) for i in range(len(source))]
         self.metainfo = source.metainfo
-        size = 3 * img_size**2 * len(infos)
+        height, width = img_size = to_2tuple(img_size)
+        size = 3 * height * width * len(infos)
         check(
             size <= MAX_BYTES,
-            f'{len(infos):,} images of {img_size}x{img_size} take {size / 2**30:.0f} '
+            f'{len(infos):,} images of {height}x{width} take {size / 2**30:.0f} '
             'GiB: use the standard pipeline (_base_/datasets/folder_pipeline_selfsup)',
         )
         images = self._decode(infos, img_size)
@@ -79,7 +81,7 @@ class InMemoryImages(Dataset):
         self.images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
         self.labels = self._labels([infos[i] for i in good]) if with_label else None
 
-    def _decode(self, infos: list[dict], size: int) -> list:
+    def _decode(self, infos: list[dict], size: tuple[int, int]) -> list:
         console = Console(stderr=True, quiet=not dist.is_main_process())
         with ThreadPoolExecutor() as pool:  # PIL decodes outside the interpreter lock
             return list(
@@ -132,8 +134,8 @@ class InMemoryImages(Dataset):
         return batch
 
 
-def read_image(info: dict, size: int) -> np.ndarray | str:
-    """Pixels (size, size, 3) uint8 of a sample, or one line on why there are none."""
+def read_image(info: dict, size: tuple[int, int]) -> np.ndarray | str:
+    """Pixels (*size, 3) uint8 of a sample, or one line on why there are none."""
     try:
         image = info['img'] if 'img' in info else info['img_path']
         if isinstance(image, np.ndarray):
@@ -143,13 +145,20 @@ def read_image(info: dict, size: int) -> np.ndarray | str:
         image = image.convert('RGB')
     except Exception as error:  # PIL raises SyntaxError, OSError, ValueError, ...
         return f'{info.get("img_path", "an image")} ({error})'
-    if image.size != (size, size):
-        scale = size / min(image.size)
+    target = size[::-1]  # PIL's order: width, height
+    if image.size != target:
+        scale = max(want / side for want, side in zip(target, image.size, strict=True))
         image = image.resize(
-            [max(size, round(side * scale)) for side in image.size], Image.BICUBIC
+            [
+                max(want, round(side * scale))
+                for want, side in zip(target, image.size, strict=True)
+            ],
+            Image.BICUBIC,
         )
-        left, top = ((side - size) // 2 for side in image.size)
-        image = image.crop((left, top, left + size, top + size))
+        left, top = (
+            (side - want) // 2 for want, side in zip(target, image.size, strict=True)
+        )
+        image = image.crop((left, top, left + target[0], top + target[1]))
     return np.asarray(image)
 
 

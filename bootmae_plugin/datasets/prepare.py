@@ -268,3 +268,32 @@ def prepare_digits(out: Path | None = None) -> Prepared:
     if out is None:
         return {**asked, 'counts': counts}, False
     return build_once(out, asked, list(splits), build)
+
+
+def prepare_digit_scenes(out: Path) -> Prepared:
+    """Compose the digit scenes and write images and label maps.
+
+    Args:
+        out: Gets ``img_dir`` and ``ann_dir``, each with ``train`` and ``test``.
+
+    Raises:
+        UserError: if scikit-learn is not installed, or ``out`` is taken.
+    """
+    from .digit_scenes import load_digit_scenes
+
+    def build(partial: Path) -> dict:
+        from PIL import Image
+
+        counts = {}
+        for split in ('train', 'test'):
+            images, maps = load_digit_scenes(split)
+            counts[split] = len(images)
+            for kind, arrays in (('img_dir', images), ('ann_dir', maps)):
+                folder = partial / kind / split
+                folder.mkdir(parents=True)
+                for index, array in enumerate(arrays):
+                    Image.fromarray(array).save(folder / f'{index:04d}.png')
+        return {'counts': counts}
+
+    asked = {'dataset': 'digit-scenes', 'source': 'scikit-learn'}
+    return build_once(out, asked, ['img_dir', 'ann_dir'], build)

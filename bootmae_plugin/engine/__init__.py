@@ -7,6 +7,7 @@ from .progress import ProgressHook
 from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
 from .schedulers import WarmupCosineLR
+from .segmentation import SegmentationPictureHook
 
 __all__ = [
     'BootstrapHook',
@@ -15,5 +16,6 @@ __all__ = [
     'PluginRunner',
     'ProgressHook',
     'ReconstructionHook',
+    'SegmentationPictureHook',
     'WarmupCosineLR',
 ]

@@ -68,63 +68,6 @@ def test_features_are_those_of_mmpretrain(type_):
         assert torch.equal(a, b)
 
 
-def camvid(folder, number=4):
-    """A few generated scenes in CamVid's layout, with void pixels."""
-    import numpy as np
-    from PIL import Image
-
-    generator = np.random.default_rng(0)
-    for split in ('train', 'val', 'test'):
-        for kind in ('img_dir', 'ann_dir'):
-            (folder / kind / split).mkdir(parents=True)
-        for i in range(number):
-            pixels = generator.integers(0, 255, (180, 240, 3), dtype=np.uint8)
-            labels = generator.integers(0, 12, (180, 240), dtype=np.uint8)
-            Image.fromarray(pixels).save(folder / f'img_dir/{split}/{i}.jpg')
-            Image.fromarray(labels).save(folder / f'ann_dir/{split}/{i}.png')
-    return folder
-
-
-def test_the_camvid_config_trains_and_tests_with_our_tools(tmp_path, capsys):
-    from tests.tiny import ROOT, run_tool
-
-    data = camvid(tmp_path / 'camvid')
-    encoder = MODELS.build(
-        dict(type='MaskedDeiT', arch=BACKBONE['arch'], img_size=64, patch_size=8)
-    )
-    weights = {'backbone.' + k: v for k, v in encoder.state_dict().items()}
-    torch.save(dict(state_dict=weights), tmp_path / 'a.pth')
-    options = [
-        'model.backbone.out_indices=[0,1,2,3]',
-        'model.neck.embed_dim=24',
-        'model.decode_head.in_channels=[24,24,24,24]',
-        'model.decode_head.channels=16',
-        'model.auxiliary_head.in_channels=24',
-        'model.auxiliary_head.channels=16',
-        f'model.backbone.init_cfg.checkpoint={tmp_path / "a.pth"}',
-        'train_cfg.max_epochs=1',
-        'train_cfg.val_interval=1',
-        'train_dataloader.batch_size=2',
-    ]
-    for split in ('train', 'val', 'test'):
-        options += [
-            f'{split}_dataloader.dataset.data_root={data}',
-            f'{split}_dataloader.num_workers=0',
-            f'{split}_dataloader.persistent_workers=False',
-        ]
-    base = ROOT / 'configs/benchmarks/segmentation/deit-tiny_camvid.py'
-    config = tmp_path / 'tiny.py'
-    arch = dict(BACKBONE['arch'], _delete_=True)
-    config.write_text(
-        f'_base_ = {str(base)!r}\nmodel = dict(backbone=dict(arch={arch}))\n'
-    )
-    common = ['--work-dir', tmp_path / 'run', '--cfg-options', *options]
-    run_tool('train.py', config, *common)
-    assert 'mIoU' in capsys.readouterr().out
-    run_tool('test.py', config, tmp_path / 'run/epoch_1.pth', *common)
-    assert 'mIoU' in capsys.readouterr().out
-
-
 def test_layer_decay_reaches_the_encoder_inside_the_segmentor():
     from mmengine.optim import build_optim_wrapper
 

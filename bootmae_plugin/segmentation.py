@@ -1,0 +1,20 @@
+"""What needs mmsegmentation, registered: the configs of segmentation import this.
+
+``custom_imports = dict(imports=['bootmae_plugin', 'bootmae_plugin.segmentation'])``.
+The package itself does without mmsegmentation.
+"""
+
+try:
+    import mmseg.datasets
+    import mmseg.models
+    import mmseg.visualization  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        f'segmentation needs mmsegmentation, which cannot be imported ({error}): '
+        "pip install 'bootmae_plugin[seg]'"
+    ) from error
+
+from .datasets.seg_folder import SegFolder
+from .evaluation.class_iou import ClassIoU
+
+__all__ = ['ClassIoU', 'SegFolder']

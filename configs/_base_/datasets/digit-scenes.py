@@ -1,0 +1,61 @@
+# The bundled segmentation set: 240 / 80 scenes of digits at 64x48, background and 10
+# digits (tools/prepare_data.py digit-scenes). Whole images, in training as in evaluation.
+classes = ['background', *'0123456789']
+palette = [
+    [0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200],
+    [245, 130, 48], [145, 30, 180], [70, 240, 240], [240, 50, 230], [210, 245, 60],
+    [250, 190, 212],
+]  # fmt: skip
+data_preprocessor = dict(
+    type='SegDataPreProcessor',
+    mean=[77.0, 77.0, 77.0],
+    std=[88.0, 88.0, 88.0],
+    bgr_to_rgb=True,
+    size=(48, 64),
+    seg_pad_val=255,
+)
+dataset = dict(
+    type='SegFolder',
+    data_root='data/digit-scenes',
+    img_suffix='.png',
+    seg_map_suffix='.png',
+    classes=classes,
+    palette=palette,
+    ignore_index=255,
+)
+train_dataloader = dict(
+    batch_size=8,
+    num_workers=2,
+    persistent_workers=True,
+    drop_last=True,
+    sampler=dict(type='DefaultSampler', shuffle=True),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        split='train',
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='PackSegInputs'),
+        ],
+        **dataset,
+    ),
+)
+val_dataloader = dict(
+    batch_size=1,
+    num_workers=2,
+    persistent_workers=True,
+    sampler=dict(type='DefaultSampler', shuffle=False),
+    collate_fn=dict(type='pseudo_collate'),
+    dataset=dict(
+        split='test',
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations'),
+            dict(type='PackSegInputs'),
+        ],
+        **dataset,
+    ),
+)
+test_dataloader = val_dataloader
+val_evaluator = dict(type='ClassIoU', ignore_index=255)
+test_evaluator = val_evaluator
