@@ -10,11 +10,16 @@ from mmpretrain.structures import DataSample
 from bootmae_plugin.models.pretrained import read_checkpoint, state_dict_of
 from tests.tiny import ROOT
 
-CONFIGS = sorted(
+ALL = sorted(
     path.relative_to(ROOT / 'configs')
     for path in (ROOT / 'configs').rglob('*.py')
     if '_base_' not in path.parts and 'segmentation' not in path.parts
 )
+# A twin from random weights is its neighbour but for init_cfg, which is tested.
+TWINS = [path for path in ALL if path.stem.endswith('_random')]
+CONFIGS = [path for path in ALL if path not in TWINS]
+BENCHMARKS = [path for path in CONFIGS if path.parts[0] == 'benchmarks']
+PRETRAINING = [path for path in CONFIGS if path.parts[0] == 'selfsup']
 
 
 def load(name) -> Config:
@@ -23,12 +28,20 @@ def load(name) -> Config:
         assert cfg.model.backbone.init_cfg.type == 'Pretrained'
         cfg.model.backbone.init_cfg = None
     cfg.model.backbone.pop('drop_path_rate', None)  # would leave blocks out at random
-    if cfg.model.backbone.arch == 'vit-large':  # its width, on few blocks
-        arch = dict(embed_dims=1024, num_layers=2, num_heads=16)
-        cfg.model.backbone.arch = arch
-        if cfg.model.backbone.get('frozen_stages'):
-            cfg.model.backbone.update(out_indices=0, frozen_stages=2)
+    make_shallow(cfg, 'benchmarks' in str(name))
     return cfg
+
+
+def make_shallow(cfg, base: bool = True, width: int | None = None) -> None:
+    """ViT-L, and ViT-B if wanted, on few blocks; as many of the last are trained."""
+    backbone = cfg.model.backbone
+    if backbone.arch == 'vit-large' or (base and backbone.arch == 'vit-base'):
+        depth, dims = (24, 1024) if backbone.arch == 'vit-large' else (12, 768)
+        backbone.arch = dict(embed_dims=width or dims, num_layers=2, num_heads=16)
+        if backbone.get('frozen_stages', -1) >= 0:
+            backbone.frozen_stages -= depth - 2
+        if 'out_indices' in backbone:
+            backbone.out_indices = 0
 
 
 def batch(cfg) -> dict:
@@ -94,7 +107,7 @@ def test_one_step_save_and_load(name, tmp_path):
     )
 
 
-@pytest.mark.parametrize('name', CONFIGS, ids=str)
+@pytest.mark.parametrize('name', ALL, ids=str)
 def test_header_and_hooks(name):
     text = (ROOT / 'configs' / name).read_text()
     assert text.startswith('# '), 'opens with what it trains'
@@ -112,10 +125,64 @@ def test_header_and_hooks(name):
         assert test != train
 
 
+@pytest.mark.parametrize('name', BENCHMARKS, ids=str)
+def test_every_benchmark_has_a_twin_from_random_weights(name):
+    twin = name.with_stem(f'{name.stem}_random')
+    assert twin in TWINS
+    pretrained, random = (Config.fromfile(ROOT / 'configs' / p) for p in (name, twin))
+    assert pretrained.model.backbone.pop('init_cfg') == dict(
+        type='Pretrained', checkpoint=''
+    )
+    assert random.model.backbone.pop('init_cfg') is None
+    assert pretrained.to_dict() == random.to_dict()
+
+
+def test_no_twin_is_alone():
+    assert len(TWINS) == len(BENCHMARKS)
+
+
 @pytest.mark.parametrize(
-    'name',
-    [p for p in CONFIGS if p.parts[0] == 'benchmarks' and p.parts[1] == 'linear'],
-    ids=str,
+    'name', [p for p in BENCHMARKS if p.parts[1] == 'partial'], ids=str
+)
+def test_partial_finetuning_is_finetuning_of_the_last_block(name):
+    full, part = (
+        Config.fromfile(ROOT / 'configs/benchmarks' / folder / name.name)
+        for folder in ('finetune', 'partial')
+    )
+    assert part.model.backbone.pop('frozen_stages') == 11
+    assert full.to_dict() == part.to_dict()
+
+
+def encoder_of(cfg) -> tuple:
+    """What the pretraining and what takes its checkpoint must have in common."""
+    encoder = cfg.model.backbone
+    arch = encoder.arch
+    arch = arch if isinstance(arch, str) else tuple(sorted(arch.items()))
+    return encoder.type, arch, encoder.img_size, encoder.patch_size
+
+
+@pytest.mark.parametrize('name', BENCHMARKS, ids=str)
+def test_a_pretraining_checkpoint_loads_into_every_benchmark(name, tmp_path):
+    cfg = Config.fromfile(ROOT / 'configs' / name)
+    pretraining = next(
+        selfsup
+        for selfsup in (Config.fromfile(ROOT / 'configs' / p) for p in PRETRAINING)
+        if encoder_of(selfsup) == encoder_of(cfg)
+    )
+    for each in (pretraining, cfg):
+        make_shallow(each, width=64)
+    student = MODELS.build(pretraining.model)
+    torch.save(dict(state_dict=student.state_dict()), tmp_path / 'stage_1.pth')
+    cfg.model.backbone.init_cfg.checkpoint = str(tmp_path / 'stage_1.pth')
+    model = MODELS.build(cfg.model)
+    model.init_weights()
+    given, loaded = student.backbone.state_dict(), model.backbone.state_dict()
+    assert given.keys() == loaded.keys()
+    assert all(torch.equal(given[key], loaded[key]) for key in given)
+
+
+@pytest.mark.parametrize(
+    'name', [p for p in BENCHMARKS if p.parts[1] == 'linear'], ids=str
 )
 def test_linear_evaluation_trains_the_head_alone(name):
     model = MODELS.build(load(name).model)
@@ -167,6 +234,15 @@ def test_the_standard_pipeline_is_a_drop_in_for_the_folder_config(tmp_path):
         ('selfsup/bootmae_deit-tiny_cifar10.py', {'model.head.pixel.last_stage': None}),
         ('benchmarks/finetune/deit-tiny_cifar10.py', {
             'model.backbone.frozen_stages': 10}),
+        ('benchmarks/finetune/deit-tiny_cifar10.py', {
+            'data_preprocessor.batch_augments.probs': [1.0, 0.0]}),
+        ('benchmarks/finetune/deit-tiny_cifar10.py', {
+            'data_preprocessor.batch_augments': None,
+            'model.head.loss.label_smooth_val': 0.0}),
+        ('benchmarks/finetune/deit-tiny_cifar10.py', {
+            'model.backbone.out_type': 'distilled', 'model.head.type': 'DeiTClsHead'}),
+        ('benchmarks/finetune/deit-tiny_cifar10.py', {
+            'model.backbone.out_type': 'cls'}),
     ],
 )  # fmt: skip
 def test_documented_overrides(name, options):

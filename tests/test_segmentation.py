@@ -21,7 +21,7 @@ ARCH = dict(embed_dims=24, num_layers=12, num_heads=2)
 
 
 def tiny(name, folder, **options) -> Config:
-    """The config with a narrow encoder of the same depth, heads to match, no workers."""
+    """The config with a narrow encoder as deep, heads to match, and no workers."""
     cfg = Config.fromfile(FOLDER / name)
     dims = ARCH['embed_dims']
     cfg.model.backbone.update(arch=ARCH, drop_path_rate=0.0)

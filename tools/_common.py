@@ -109,13 +109,22 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         sys.exit(f'error: {error}')
     from bootmae_plugin.errors import UserError
 
-    # Of torch's DistributedDataParallel, about what mmengine and it do by themselves.
-    for message in ('.*broadcast_buffers', 'Grad strides do not match'):
+    # Of torch's DistributedDataParallel, about what mmengine and it do by themselves;
+    # and of DeiTClsHead, about a teacher, which finetuning with labels does without.
+    for message in (
+        '.*broadcast_buffers',
+        'Grad strides do not match',
+        'MMPretrain cannot train',
+    ):
         warnings.filterwarnings('ignore', message=message)
     try:
         main(args)
     except UserError as error:
         if args.debug:
             raise
+        # A worker of a data loader sends its traceback along; the last line is ours.
+        text = str(error)
+        if 'Original Traceback' in text:
+            text = text.rstrip().splitlines()[-1].partition('UserError: ')[2]
         # Of the processes of a machine one speaks.
-        sys.exit(1 if os.environ.get('LOCAL_RANK', '0') != '0' else f'error: {error}')
+        sys.exit(1 if os.environ.get('LOCAL_RANK', '0') != '0' else f'error: {text}')

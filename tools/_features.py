@@ -53,9 +53,13 @@ def feature_sets(args: argparse.Namespace) -> dict:
     load_encoder(encoder, args.checkpoint)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     encoder.to(device)
-    mean, std = (
-        torch.tensor(cfg.data_preprocessor[key], device=device).view(3, 1, 1)
-        for key in ('mean', 'std')
+    # The config route's own, without augmentation: the same images by construction.
+    normalisation = {**cfg.data_preprocessor, 'augment': None, 'batch_augments': None}
+    preprocess = MODELS.build(normalisation).to(device)
+    settings = dict(
+        block=args.block,
+        heads=encoder.blocks[0].attn.num_heads,  # no tensor's shape shows them
+        normalisation=normalisation,
     )
     weights, parts = encoder.state_dict(), []
     for name, split in zip(('train', 'test'), splits, strict=True):
@@ -64,16 +68,13 @@ def feature_sets(args: argparse.Namespace) -> dict:
         if args.flip and name == 'train':
             images = torch.cat([images, images.flip(-1)])
             labels = labels.repeat(2)
-        settings = dict(
-            block=args.block, norm=[mean.flatten().tolist(), std.flatten().tolist()]
-        )
         features = load_features(
             args.cache,
             {p: cache_key(weights, images, pool=p, **settings) for p in args.pool},
             lambda pools, images=images, name=name: extract_features(
                 encoder,
                 images,
-                lambda x: (x.float() - mean) / std,
+                lambda x: preprocess(dict(inputs=x))['inputs'],
                 pools,
                 args.block,
                 note=f'features, {name}',

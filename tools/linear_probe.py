@@ -1,10 +1,12 @@
 """Linear evaluation in minutes: features once, then the linear layer alone.
 
 Learning rate and weight decay are chosen on a tenth of the training images; the test
-images are looked at once a seed.
+images are looked at once a seed. The slow route, which encodes every image every epoch,
+is tools/train.py; --commands prints its command for the same training.
 """
 
 import argparse
+import shlex
 
 from _common import run
 from _features import add_arguments, feature_sets
@@ -15,36 +17,96 @@ def parse_args() -> argparse.Namespace:
     add_arguments(parser)
     parser.add_argument('--epochs', type=int, default=90, help='default: 90')
     parser.add_argument('--seeds', type=int, default=3, help='default: 3')
+    parser.add_argument('--batch-size', type=int, default=512, help='default: 512')
+    parser.add_argument(
+        '--optimiser',
+        default='sgd',
+        help="sgd (default), or lars, the DeiT-Tiny / CIFAR-10 report's",
+    )
+    parser.add_argument(
+        '--lr', type=float, nargs='+', help='to choose from, of a batch of 512'
+    )
+    parser.add_argument('--weight-decay', type=float, nargs='+', help='to choose from')
+    parser.add_argument(
+        '--search-epochs',
+        type=int,
+        help='of each choice (default: a third of --epochs, at most 90)',
+    )
+    parser.add_argument(
+        '--commands', action='store_true', help='print the ones of the slow route'
+    )
     return parser.parse_args()
 
 
+def command(args: argparse.Namespace, pool: str, width: int, result) -> str:
+    """The same training by tools/train.py, without augmentation."""
+    options = {
+        'model.backbone.init_cfg.checkpoint': args.checkpoint,
+        'model.backbone.out_type': pool,
+        'model.backbone.out_indices': args.block,
+        'model.neck.input_features': width,
+        'model.head.in_channels': width,
+        'data_preprocessor.augment': None,
+        'train_dataloader.batch_size': args.batch_size,
+        'train_cfg.max_epochs': args.epochs,
+        'optim_wrapper.optimizer.type': args.optimiser.upper(),
+        'optim_wrapper.optimizer.lr': result.rate,
+        'optim_wrapper.optimizer.weight_decay': result.decay,
+        **(args.cfg_options or {}),
+    }
+    words = [f'{key}={value}' for key, value in options.items()]
+    return shlex.join(
+        ['python', 'tools/train.py', args.config, '--cfg-options', *words]
+    )
+
+
 def main(args: argparse.Namespace) -> None:
+    import torch
     from mmengine.registry import init_default_scope
     from rich.console import Console
     from rich.table import Table
 
     from bootmae_plugin.errors import check
-    from bootmae_plugin.evaluation import linear_probe
+    from bootmae_plugin.evaluation import FeatureSet, linear_probe
+    from bootmae_plugin.evaluation.linear_probe import DECAYS
 
-    check(args.epochs > 0, f'--epochs {args.epochs} must be positive')
-    check(args.seeds > 0, f'--seeds {args.seeds} must be positive')
+    for name in ('epochs', 'seeds', 'batch_size', 'search_epochs'):
+        value, option = getattr(args, name), name.replace('_', '-')
+        check(value is None or value > 0, f'--{option} {value} must be positive')
     init_default_scope('mmpretrain')
-    table = Table(title=f'Linear top-1 (%), {args.seeds} seeds, {args.epochs} epochs')
+    device = 'cuda' if torch.cuda.is_available() else 'cpu'
+    table = Table(
+        title=f'Linear top-1 (%), {args.seeds} seeds, {args.epochs} epochs of '
+        f'{args.optimiser.upper()}'
+    )
     for column in ('pool', 'width', 'test', 'held out', 'lr', 'weight decay'):
         table.add_column(column, justify='left' if column == 'pool' else 'right')
+    commands = []
     for pool, data in feature_sets(args).items():
+        width = data.train.shape[1]
         result = linear_probe(
-            data, args.epochs, range(args.seeds), copies=1 + args.flip
+            FeatureSet(*(tensor.to(device) for tensor in data)),
+            args.epochs,
+            range(args.seeds),
+            args.lr,
+            args.weight_decay or DECAYS,
+            args.search_epochs,
+            copies=1 + args.flip,
+            optimiser=args.optimiser,
+            batch_size=args.batch_size,
         )
         table.add_row(
             pool,
-            str(data.train.shape[1]),
+            str(width),
             f'{result.mean:.2f} ± {result.std:.2f}',
             f'{result.held_out:.2f}',
             f'{result.rate:g}',
             f'{result.decay:g}',
         )
+        commands.append(command(args, pool, width, result))
     Console().print(table)
+    if args.commands:
+        print(*commands, sep='\n')
 
 
 if __name__ == '__main__':

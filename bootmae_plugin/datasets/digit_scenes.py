@@ -6,11 +6,11 @@ from PIL import Image
 from .digits import CLASSES as DIGITS
 from .digits import load_digits_rgb
 
-SCENE = (48, 64)  # height, width in pixels
+SCENE = (32, 64)  # height, width in pixels
 CLASSES = ('background', *DIGITS)
-NUMBERS = {'train': 240, 'test': 80}  # scenes
+NUMBERS = {'train': 400, 'test': 100}  # scenes
 TRIES = 12  # to place a digit where no other one is
-SIDES = (22, 34)  # pixels of a digit; it is 32 where the digits themselves are seen
+SIDES = (26, 32)  # pixels of a digit
 INK = 90  # grey value from which a pixel belongs to the digit
 
 
@@ -21,10 +21,10 @@ def load_digit_scenes(split: str) -> tuple[np.ndarray, np.ndarray]:
     'test' from digits that no training scene shows.
 
     Args:
-        split: 'train' (240 scenes) or 'test' (80).
+        split: 'train' (400 scenes) or 'test' (100).
 
     Returns:
-        Images (N, 48, 64, 3) uint8 and label maps (N, 48, 64) uint8: 0 is the
+        Images (N, 32, 64, 3) uint8 and label maps (N, 32, 64) uint8: 0 is the
         background, 1 + d the digit d.
 
     Raises:

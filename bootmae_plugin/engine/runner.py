@@ -14,10 +14,13 @@ from mmpretrain.registry import RUNNERS
 
 from ..errors import check
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
+from .classes import check_checkpoint_classes, check_data_classes
 from .progress import ProgressHook
 
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
-NOISE = re.compile(r'is skipped since its requires_grad=False|FileClient|HardDisk')
+NOISE = re.compile(
+    'is skipped since its requires_grad=False|FileClient|HardDisk|The prefix is not set'
+)
 
 
 @RUNNERS.register_module()
@@ -27,6 +30,7 @@ class PluginRunner(Runner):
     * the terminal shows :class:`ProgressHook` and warnings, the log file everything;
     * loading a checkpoint for evaluation is strict, with one line that says what is
       missing; nothing is unpickled;
+    * the classes of data, head and checkpoint have to agree;
     * a work dir that holds another experiment, or this one unfinished, is refused
       before anything is written.
     """
@@ -63,6 +67,31 @@ class PluginRunner(Runner):
                 handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
         return logger
 
+    def _check_classes(self, name: str, loop) -> None:
+        model = self.model.module if is_model_wrapper(self.model) else self.model
+        train = None if name == 'training' else self._train_loop
+        check_data_classes(
+            model,
+            loop.dataloader.dataset,
+            name,
+            train.dataloader.dataset if hasattr(train, 'dataloader') else None,
+        )
+
+    def build_train_loop(self, loop):
+        loop = super().build_train_loop(loop)
+        self._check_classes('training', loop)
+        return loop
+
+    def build_val_loop(self, loop):
+        loop = super().build_val_loop(loop)
+        self._check_classes('validation', loop)
+        return loop
+
+    def build_test_loop(self, loop):
+        loop = super().build_test_loop(loop)
+        self._check_classes('test', loop)
+        return loop
+
     def load_or_resume(self) -> None:
         if self._resume and self._load_from is None:
             latest = find_latest_checkpoint(self.work_dir)
@@ -80,6 +109,7 @@ class PluginRunner(Runner):
         if 'stage_number' in given and not hasattr(model, 'stage'):
             advice = 'it is a pretraining checkpoint; train this config from it first'
         if strict:
+            check_checkpoint_classes(model, given, str(filename))
             compare_keys(model.state_dict(), given, f'checkpoint {filename}', advice)
         return super().load_checkpoint(filename, map_location, strict)
 

@@ -9,6 +9,18 @@ from mmpretrain.registry import PARAM_SCHEDULERS
 from ..errors import check
 
 
+def warmup_cosine(
+    step: int, total: int, warmup: float, min_ratio: float = 0.0
+) -> float:
+    """Learning rate over the base one at ``step`` of ``total``: see the class below."""
+    start = warmup * total
+    if step < start:
+        return (step + 1) / (start + 1)
+    progress = (step - start) / max(total - start, 1)
+    cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
+    return min_ratio + (1 - min_ratio) * cosine
+
+
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     """Linear warm-up, then half a cosine, over whatever length the run has.
@@ -46,16 +58,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         begin, end = int(begin * epoch_length), int(end * epoch_length)
         return cls(*args, begin=begin, end=end, by_epoch=False, **kwargs)
 
-    def factor(self, step: int) -> float:
-        """Learning rate over the base one at ``step`` of the schedule."""
-        total = self.end - self.begin
-        warmup = self.warmup * total
-        if step < warmup:
-            return (step + 1) / (warmup + 1)
-        progress = (step - warmup) / max(total - warmup, 1)
-        cosine = 0.5 * (1 + math.cos(math.pi * min(progress, 1)))
-        return self.min_ratio + (1 - self.min_ratio) * cosine
-
     def _get_value(self) -> list[float]:
-        factor = self.factor(self.last_step)
+        step, total = self.last_step, self.end - self.begin
+        factor = warmup_cosine(step, total, self.warmup, self.min_ratio)
         return [base * factor for base in self.base_values]

@@ -62,6 +62,10 @@ def extract_features(
     """
     for pool in pools:
         check_out_type(pool, encoder.geometry)
+        check(
+            pool != 'distilled',
+            "pool='distilled' is two vectors, for DeiTClsHead: take 'cls+dist'",
+        )
     depth = encoder.num_layers
     check(
         -depth <= block < depth,

@@ -45,15 +45,18 @@ class MaskedViT(BaseBackbone):
         out_indices: Blocks whose output ``forward`` returns. Defaults to -1, the last.
         out_type: What is returned of them: 'raw' tokens (B, E + L, D), 'featmap'
             (B, D, rows, cols), 'avg' (mean of the patch tokens), 'cls', 'cls+dist',
-            'flatten' (all patch tokens) or 'flatten_all' (all tokens); 'flatten64' and
-            'flatten66' say the number of tokens and are checked. Defaults to 'avg'.
+            'distilled' (the pair of class and distillation token, each (B, D), that
+            mmpretrain's ``DeiTClsHead`` takes), 'flatten' (all patch tokens) or
+            'flatten_all' (all tokens); 'flatten64' and 'flatten66' say the number of
+            tokens and are checked. Defaults to 'avg'.
         final_norm: Apply the final norm to the last block's output in ``forward``; a
             head with a norm of its own does without (:class:`NormNeck`). Defaults to
             True.
         frozen_stages: The first n blocks, and all before them, are not trained and stay
-            in eval mode; ``num_layers`` freezes all of it. Defaults to -1: none.
-        init_cfg: ``dict(type='Pretrained', checkpoint=..., prefix='backbone.')`` loads
-            an encoder; every one of its keys must be found.
+            in eval mode; 0 freezes the embedding alone, ``num_layers`` all of it.
+            Defaults to -1: none.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads an encoder; every
+            one of its keys must be found. ``prefix`` as in :func:`load_encoder`.
 
     Raises:
         UserError: on an unknown arch, out_type or size that does not fit.

@@ -9,7 +9,16 @@ from torch import Tensor, nn
 from ..errors import UserError, check
 from .layers import LN_EPS, Geometry
 
-OUT_TYPES = ('raw', 'featmap', 'avg', 'cls', 'cls+dist', 'flatten', 'flatten_all')
+OUT_TYPES = (
+    'raw',
+    'featmap',
+    'avg',
+    'cls',
+    'cls+dist',
+    'distilled',
+    'flatten',
+    'flatten_all',
+)
 
 
 def check_out_type(out_type: str, geometry: Geometry) -> None:
@@ -34,8 +43,8 @@ def check_out_type(out_type: str, geometry: Geometry) -> None:
         f'{OUT_TYPES}, or flatten{patches} or flatten{patches + extra}',
     )
     check(
-        out_type != 'cls+dist' or extra == 2,
-        "out_type='cls+dist' needs a distillation token, which only MaskedDeiT has: "
+        out_type not in ('cls+dist', 'distilled') or extra == 2,
+        f'out_type={out_type!r} needs a distillation token, which only MaskedDeiT has: '
         "choose 'cls'",
     )
 
@@ -51,7 +60,7 @@ def pooled_dims(out_type: str, geometry: Geometry) -> int:
 
 def pool_tokens(
     x: Tensor, out_type: str, grid: tuple[int, int], num_extra_tokens: int
-) -> Tensor:
+) -> Tensor | tuple[Tensor, Tensor]:
     """Shape tokens (B, E + L, D) as ``out_type`` says (see :class:`MaskedViT`)."""
     patches = x[:, num_extra_tokens:]
     if out_type == 'raw':
@@ -64,6 +73,8 @@ def pool_tokens(
         return x[:, 0]
     if out_type == 'cls+dist':
         return x[:, :2].flatten(1)
+    if out_type == 'distilled':  # what mmpretrain's DeiTClsHead takes
+        return x[:, 0], x[:, 1]
     if out_type in ('flatten', f'flatten{patches.shape[1]}'):
         return patches.flatten(1)
     if out_type in ('flatten_all', f'flatten{x.shape[1]}'):

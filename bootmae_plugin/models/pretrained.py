@@ -11,6 +11,7 @@ from mmengine.logging import HistoryBuffer, print_log
 from torch import Tensor, nn
 
 from ..errors import UserError, check
+from .formats import ENCODER, FORMATS
 
 # Names under which other code keeps an encoder; used to recognise a wrong prefix.
 KNOWN_PREFIXES = (
@@ -21,6 +22,7 @@ KNOWN_PREFIXES = (
     'module.',
     'model.',
 )
+LANDMARK = 'patch_embed.proj.weight'  # every encoder has it
 
 
 def _history_method(owner: object, name: str) -> object:
@@ -156,19 +158,35 @@ def _resize_position(weights: dict[str, Tensor], encoder: nn.Module) -> None:
         )
 
 
+def _find_prefix(weights: dict[str, Tensor]) -> str:
+    """Where the encoder stands; of a pretraining's two, the student."""
+    found = [p for p in ('backbone.', '', *KNOWN_PREFIXES) if p + LANDMARK in weights]
+    return found[0] if found else ''
+
+
+def _other_code(weights: dict[str, Tensor]) -> str | None:
+    """What the file is, where it has to be converted."""
+    name = next((n for n, known in FORMATS.items() if known.recognise(weights)), None)
+    if name == 'timm' and all(key.startswith(ENCODER) for key in weights):
+        return None  # an encoder alone, named as ours
+    return None if name in (None, 'plugin') else f'of {FORMATS[name].title}'
+
+
 def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> None:
     """Load a pretrained encoder; every key must be found, none may be left over.
 
     Args:
         encoder: A :class:`MaskedViT`. A position embedding of another square grid is
             interpolated to its own.
-        path: A checkpoint of this plugin, or of an encoder alone.
+        path: A checkpoint of this plugin (of a pretraining, a finetuned classifier, a
+            converted one), or of an encoder alone. Of a run with a moving average of
+            the weights (EMAHook) the averaged ones are loaded.
         prefix: Where the encoder's keys stand in it, such as ``'backbone.'``. None
-            takes ``'backbone.'`` if it is there, and else the whole file.
+            finds it: ``'backbone.'``, the whole file, ``'module.backbone.'``, ...
 
     Raises:
         UserError: if the file cannot be read or does not match; a wrong prefix is
-            recognised and the right one named.
+            recognised and the right one named, as is a file to be converted first.
     """
     check(
         bool(path),
@@ -176,8 +194,8 @@ def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> No
         '(--cfg-options model.backbone.init_cfg.checkpoint=work_dirs/.../epoch_N.pth)',
     )
     weights = state_dict_of(read_checkpoint(path))
-    if prefix is None:
-        prefix = 'backbone.' if any(k.startswith('backbone.') for k in weights) else ''
+    found = _find_prefix(weights)
+    prefix = found if prefix is None else prefix
     chosen = {
         key.removeprefix(prefix): value
         for key, value in weights.items()
@@ -186,19 +204,15 @@ def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> No
     own = encoder.state_dict()
     _resize_position(chosen, encoder)
     advice = 'check that arch, img_size and patch_size are those of the pretraining'
-    if not any(key in own for key in chosen):
-        better = [
-            name
-            for name in ('', *KNOWN_PREFIXES)
-            if name != prefix
-            and any(name + key in weights for key in ('patch_embed.proj.weight',))
-        ]
-        if better:
-            raise UserError(
-                f'checkpoint {path} has no encoder under prefix={prefix!r}, but it has '
-                f'one under prefix={better[0]!r}: set that in init_cfg'
-            )
-        advice = 'it is not a checkpoint of this encoder; convert it first'
+    if LANDMARK not in chosen:
+        check(
+            found + LANDMARK not in weights,
+            f'checkpoint {path} has no encoder under prefix={prefix!r}, but it has '
+            f'one under prefix={found!r}: set that in init_cfg',
+        )
+        advice = 'it is not a checkpoint of this encoder'
+    if foreign := _other_code(weights):
+        advice = f'it is {foreign}: convert it first with tools/convert_checkpoint.py'
     compare_keys(own, chosen, f'checkpoint {path} (prefix={prefix!r})', advice)
     encoder.load_state_dict(chosen)
     print_log(f'loaded {len(chosen)} encoder tensors from {path}', 'current')

@@ -105,6 +105,10 @@ def test_out_types_by_hand():
     for out_type, value in expected.items():
         model.out_type = out_type
         assert torch.equal(model(images)[0], value), out_type
+    model.out_type = 'distilled'
+    first, second = model(images)[0]
+    assert torch.equal(first, x[:, 0])
+    assert torch.equal(second, x[:, 1])
 
 
 def test_out_indices_and_final_norm():
@@ -167,5 +171,6 @@ def test_bad_input_is_one_clear_line(kwargs, words):
 def test_vit_has_no_distillation_token():
     model = MaskedViT(SMALL, img_size=32, patch_size=4)
     assert model.num_extra_tokens == 1
-    with pytest.raises(UserError, match='MaskedDeiT'):
-        MaskedViT(SMALL, img_size=32, patch_size=4, out_type='cls+dist')
+    for out_type in ('cls+dist', 'distilled'):
+        with pytest.raises(UserError, match='MaskedDeiT'):
+            MaskedViT(SMALL, img_size=32, patch_size=4, out_type=out_type)

@@ -4,6 +4,7 @@ import functools
 import http.server
 import os
 import threading
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,7 +12,13 @@ from safetensors.torch import save_file
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models import MaskedDeiT
-from bootmae_plugin.models.pretrained import load_encoder, read_checkpoint
+from bootmae_plugin.models.formats import to_mmpretrain
+from bootmae_plugin.models.pretrained import (
+    load_encoder,
+    read_checkpoint,
+    state_dict_of,
+)
+from tests.tiny import run_tool
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
 
@@ -25,17 +32,64 @@ def save(path, weights, prefix='backbone.'):
     return str(path)
 
 
-@pytest.mark.parametrize('prefix', ['backbone.', ''])
-def test_loads_every_tensor(tmp_path, prefix):
+def same(ours, other) -> bool:
+    pairs = zip(ours.state_dict().values(), other.state_dict().values(), strict=True)
+    return all(torch.equal(a, b) for a, b in pairs)
+
+
+@pytest.mark.parametrize(
+    'prefix', ['backbone.', '', 'module.backbone.', 'encoder.', 'module.', 'model.']
+)
+def test_loads_every_tensor_wherever_it_stands(tmp_path, prefix):
     ours, other = encoder(), encoder()
-    path = save(tmp_path / 'a.pth', ours.state_dict(), prefix)
+    load_encoder(other, save(tmp_path / 'a.pth', ours.state_dict(), prefix))
+    assert same(ours, other)
+
+
+def test_of_a_pretraining_the_student_is_loaded_not_the_teacher(tmp_path):
+    student, teacher, other = encoder(), encoder(), encoder()
+    weights = {
+        f'target_generator.encoder.{k}': v for k, v in teacher.state_dict().items()
+    }
+    weights |= {f'backbone.{k}': v for k, v in student.state_dict().items()}
+    weights['neck.mask_token'] = torch.zeros(1, 1, 24)
+    path = save(tmp_path / 'stage_2.pth', weights, '')
     load_encoder(other, path)
-    assert all(
-        torch.equal(a, b)
-        for a, b in zip(
-            ours.state_dict().values(), other.state_dict().values(), strict=True
+    assert same(student, other)
+    load_encoder(other, path, 'target_generator.encoder.')
+    assert same(teacher, other)
+
+
+def test_a_bare_state_dict_loads(tmp_path):
+    ours, other = encoder(), encoder()
+    torch.save(ours.state_dict(), tmp_path / 'a.pth')
+    load_encoder(other, str(tmp_path / 'a.pth'))
+    assert same(ours, other)
+
+
+@pytest.mark.parametrize('kind', ['timm', 'mmpretrain', 'mae'])
+def test_other_code_is_told_to_be_converted(tmp_path, kind):
+    weights = encoder().state_dict()
+    if kind == 'timm':
+        weights['head.weight'] = torch.zeros(10, 24)
+    if kind == 'mae':
+        weights['decoder_embed.weight'] = torch.zeros(24, 24)
+    if kind == 'mmpretrain':
+        weights = to_mmpretrain(weights)
+    with pytest.raises(UserError, match='tools/convert_checkpoint.py') as error:
+        load_encoder(encoder(), save(tmp_path / 'a.pth', weights, ''))
+    assert '\n' not in str(error.value)
+    content = Path(tmp_path / 'a.pth')
+    path = tmp_path / 'converted.pth'
+    run_tool('convert_checkpoint.py', content, path)
+    if kind != 'mae':  # which there is with a class token alone
+        other = encoder()
+        load_encoder(other, str(path))
+        assert all(
+            torch.equal(v, other.state_dict()[k])
+            for k, v in state_dict_of(read_checkpoint(path)).items()
+            if k in other.state_dict()
         )
-    )
 
 
 def test_init_cfg_and_safetensors(tmp_path):

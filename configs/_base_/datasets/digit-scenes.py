@@ -1,4 +1,4 @@
-# The bundled segmentation set: 240 / 80 scenes of digits at 64x48, background and 10
+# The bundled segmentation set: 400 / 100 scenes of digits at 64x32, background and 10
 # digits (tools/prepare_data.py digit-scenes). Whole images, in training as in evaluation.
 classes = ['background', *'0123456789']
 palette = [
@@ -11,7 +11,7 @@ data_preprocessor = dict(
     mean=[77.0, 77.0, 77.0],
     std=[88.0, 88.0, 88.0],
     bgr_to_rgb=True,
-    size=(48, 64),
+    size=(32, 64),
     seg_pad_val=255,
 )
 dataset = dict(

@@ -10,7 +10,7 @@ model = dict(
         img_size=32,
         patch_size=4,
         out_type='avg',
-        init_cfg=dict(type='Pretrained', checkpoint='', prefix='backbone.'),
+        init_cfg=dict(type='Pretrained', checkpoint=''),
     ),
     head=dict(
         type='LinearClsHead',

@@ -10,7 +10,7 @@ model = dict(
         out_type='avg',
         final_norm=False,
         drop_path_rate=0.1,
-        init_cfg=dict(type='Pretrained', checkpoint='', prefix='backbone.'),
+        init_cfg=dict(type='Pretrained', checkpoint=''),
     ),
     neck=dict(type='NormNeck', embed_dims=768),
     head=dict(

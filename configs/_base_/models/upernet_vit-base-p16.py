@@ -3,7 +3,9 @@
 _base_ = 'upernet_deit-tiny.py'
 
 model = dict(
-    backbone=dict(type='mmpretrain.MaskedViT', arch='vit-base', img_size=224, patch_size=16),
+    backbone=dict(
+        type='mmpretrain.MaskedViT', arch='vit-base', img_size=224, patch_size=16
+    ),
     neck=dict(embed_dim=768),
     decode_head=dict(in_channels=[768] * 4, channels=768, num_classes=150),
     auxiliary_head=dict(in_channels=768, channels=256, num_classes=150),

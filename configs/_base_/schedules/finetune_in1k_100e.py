@@ -1,4 +1,4 @@
-# Finetuning on ImageNet-1K: batch 1024 = 8 x 128, 20 epochs of warm-up.
+# Finetuning on ImageNet-1K: batch 1024 = 8 x 128, 5 epochs of warm-up.
 _base_ = 'finetune_100e.py'
 
 optim_wrapper = dict(

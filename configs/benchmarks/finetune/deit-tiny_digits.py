@@ -3,7 +3,11 @@
 #   python tools/train.py configs/benchmarks/finetune/deit-tiny_digits.py --cfg-options \
 #       model.backbone.init_cfg.checkpoint=work_dirs/bootmae_deit-tiny_digits/epoch_30.pth
 #
-# From random weights: model.backbone.init_cfg=None
+# From random weights: deit-tiny_digits_random.py. Only the last blocks:
+# ../partial/deit-tiny_digits.py. Mixup, smoothing and drop path are off; to add them:
+# model.head.loss.type=LabelSmoothLoss model.head.loss.label_smooth_val=0.1
+# model.backbone.drop_path_rate=0.1 data_preprocessor.batch_augments.augments.type=Mixup
+# data_preprocessor.batch_augments.augments.alpha=0.8
 _base_ = [
     '../../_base_/models/classifier_deit-tiny.py',
     '../../_base_/datasets/digits_classify.py',

@@ -1,11 +1,14 @@
-# Full finetuning: mean of the patch tokens, layer-wise decay, your own labelled images.
+# Full finetuning, 100 epochs: mean of the patch tokens, layer-wise decay, mixup and
+# cutmix in turns, label smoothing, drop path; your own labelled images.
 #
 #   python tools/train.py configs/benchmarks/finetune/deit-tiny_folder.py --cfg-options \
 #       model.backbone.init_cfg.checkpoint=work_dirs/bootmae_deit-tiny_folder/epoch_200.pth
 #
-# From random weights: model.backbone.init_cfg=None
+# From random weights: deit-tiny_folder_random.py
+# Only the last blocks: ../partial/deit-tiny_folder.py
+# The switches (mixup, averaged weights, distilled head, ...): see deit-tiny_cifar10.py.
 _base_ = [
-    '../../_base_/models/classifier_deit-tiny.py',
+    '../../_base_/models/finetune_deit-tiny.py',
     '../../_base_/datasets/folder_classify.py',
     '../../_base_/schedules/finetune_100e.py',
     '../../_base_/default_runtime.py',
@@ -18,11 +21,15 @@ model = dict(
     backbone=dict(
         img_size=64,
         patch_size=8,
-        drop_path_rate=0.1,
     ),
     head=dict(num_classes=num_classes),
 )
-data_preprocessor = dict(num_classes=num_classes)
+data_preprocessor = dict(
+    num_classes=num_classes,
+    batch_augments=dict(
+        augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
+    ),
+)
 train_dataloader = dict(dataset=dict(source=dict(data_root=f'{data_root}/train')))
 val_dataloader = dict(dataset=dict(source=dict(data_root=f'{data_root}/test')))
 test_dataloader = val_dataloader

@@ -6,8 +6,8 @@
 #       --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 #
 # After 400 epochs of pretraining: optim_wrapper.paramwise_cfg.layer_decay_rate=0.75
-# Partial finetuning, the last n of 12 blocks: model.backbone.frozen_stages=12-n (MAE's
-# figure: n = 0 73.5 %, n = 1 81.0 %).
+# From random weights: vit-base-p16_in1k_random.py. Only the last blocks:
+# ../partial/vit-base-p16_in1k.py. The switches: see deit-tiny_cifar10.py.
 _base_ = [
     '../../_base_/models/classifier_vit-base-p16.py',
     '../../_base_/datasets/imagenet_finetune.py',

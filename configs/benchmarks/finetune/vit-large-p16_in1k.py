@@ -10,6 +10,6 @@ model = dict(
     neck=dict(embed_dims=1024),
     head=dict(in_channels=1024),
 )
-optim_wrapper = dict(paramwise_cfg=dict(layer_decay_rate=0.75))
-param_scheduler = dict(warmup=0.1)
+optim_wrapper = dict(optimizer=dict(lr=4e-3), paramwise_cfg=dict(layer_decay_rate=0.75))
+param_scheduler = dict(warmup=0.1, min_ratio=1e-6 / 4e-3)
 train_cfg = dict(max_epochs=50)

@@ -21,6 +21,6 @@ model = dict(
 data_preprocessor = dict(mean=[127.5, 127.5, 127.5], std=[127.5, 127.5, 127.5])
 train_dataloader = dict(batch_size=2048)
 optim_wrapper = dict(
-    optimizer=dict(_delete_=True, type='LARS', lr=0.1 * 16384 / 256, momentum=0.9)
+    optimizer=dict(type='LARS', lr=0.1 * 16384 / 256)  # momentum 0.9, no weight decay
 )
 auto_scale_lr = dict(base_batch_size=16384)

@@ -3,7 +3,7 @@
 #   python tools/train.py configs/benchmarks/linear/deit-tiny_cifar10.py --cfg-options \
 #       model.backbone.init_cfg.checkpoint=work_dirs/bootmae_deit-tiny_cifar10/epoch_200.pth
 #
-# From random weights: model.backbone.init_cfg=None
+# From random weights: deit-tiny_cifar10_random.py
 _base_ = [
     '../../_base_/models/classifier_deit-tiny.py',
     '../../_base_/datasets/cifar10_classify.py',

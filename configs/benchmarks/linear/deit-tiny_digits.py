@@ -3,7 +3,18 @@
 #   python tools/train.py configs/benchmarks/linear/deit-tiny_digits.py --cfg-options \
 #       model.backbone.init_cfg.checkpoint=work_dirs/bootmae_deit-tiny_digits/epoch_30.pth
 #
-# From random weights: model.backbone.init_cfg=None
+# From random weights: deit-tiny_digits_random.py
+#
+# The fast route trains the same layer on features extracted once, without augmentation,
+# and prints the command of this route for the same training (--commands):
+#
+#   python tools/linear_probe.py configs/benchmarks/linear/deit-tiny_digits.py \
+#       work_dirs/bootmae_deit-tiny_digits/epoch_30.pth --pool avg flatten64 \
+#       --epochs 20 --batch-size 64 --lr 0.3 --weight-decay 0 --commands
+#
+# Measured 2026-11-23, seeds 0 to 2 (randomness.seed), top-1 on the 360 held-out digits:
+#   avg        this route 88.61 +- .45   fast route 88.70 +- .13
+#   flatten64  this route 98.15 +- .26   fast route 97.78 +- .23
 _base_ = [
     '../../_base_/models/classifier_deit-tiny.py',
     '../../_base_/datasets/digits_classify.py',

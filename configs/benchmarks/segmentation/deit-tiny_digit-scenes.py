@@ -1,4 +1,4 @@
-# Segmentation demo: scenes of digits (240 / 80, 64x48), a label for every pixel; UPerNet
+# Segmentation demo: scenes of digits (400 / 100, 64x32), a label for every pixel; UPerNet
 # on the 48-d DeiT that selfsup/bootmae_deit-tiny_digits pretrains.
 #
 #   python tools/prepare_data.py digit-scenes
@@ -20,8 +20,8 @@ model = dict(
         drop_path_rate=0.0,
     ),
     neck=dict(embed_dim=48),
-    decode_head=dict(in_channels=[48] * 4, channels=32),
-    auxiliary_head=dict(in_channels=48, channels=32),
+    decode_head=dict(in_channels=[48] * 4, channels=24),
+    auxiliary_head=dict(in_channels=48, channels=24),
 )
 optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(layer_decay_rate=0.9))
-train_cfg = dict(max_epochs=15, val_interval=15)
+train_cfg = dict(max_epochs=12, val_interval=12)
