@@ -8,7 +8,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from mmengine.config import DictAction
 
     parser.add_argument('config', help='a config below configs/benchmarks/')
-    parser.add_argument('checkpoint', help='of the pretraining, or of its encoder')
+    parser.add_argument(
+        'checkpoint', help="of the pretraining, or of its encoder; 'random': untrained"
+    )
     parser.add_argument(
         '--pool',
         nargs='+',
@@ -22,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--cache', default='work_dirs/features', help='folder of the features'
     )
     parser.add_argument('--flip', action='store_true', help='add mirrored copies')
+    parser.add_argument('--out', help='also write the figures into this .json')
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
 
@@ -49,8 +52,10 @@ def feature_sets(args: argparse.Namespace) -> dict:
         f'{args.config} has no training and test set in memory (InMemoryImages): take '
         'one below configs/benchmarks/, or evaluate with tools/train.py',
     )
+    torch.manual_seed(0)
     encoder = MODELS.build(dict(cfg.model.backbone, init_cfg=None, frozen_stages=-1))
-    load_encoder(encoder, args.checkpoint)
+    if args.checkpoint != 'random':
+        load_encoder(encoder, args.checkpoint)
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     encoder.to(device)
     # The config route's own, without augmentation: the same images by construction.
@@ -86,3 +91,12 @@ def feature_sets(args: argparse.Namespace) -> dict:
         pool: FeatureSet(train[pool], train_labels, test[pool], test_labels)
         for pool in args.pool
     }
+
+
+def write_figures(path: str | None, figures: dict) -> None:
+    """Write what was measured, by pooling, where the user asked for it."""
+    import mmengine
+
+    if path is not None:
+        mmengine.dump(figures, path, file_format='json', indent=2)
+        print(f'figures: {path}')

@@ -3,7 +3,7 @@
 import argparse
 
 from _common import run
-from _features import add_arguments, feature_sets
+from _features import add_arguments, feature_sets, write_figures
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,10 +22,12 @@ def main(args: argparse.Namespace) -> None:
 
     check(args.temperature > 0, f'--temperature {args.temperature} must be positive')
     init_default_scope('mmpretrain')
+    figures = {}
     for pool, data in feature_sets(args).items():
-        for k in args.k:
-            score = knn_accuracy(data, k, args.temperature)
+        figures[pool] = {k: knn_accuracy(data, k, args.temperature) for k in args.k}
+        for k, score in figures[pool].items():
             print(f'{pool}  {k}-NN top-1 {score:.2f} %')
+    write_figures(args.out, figures)
 
 
 if __name__ == '__main__':

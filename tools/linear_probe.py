@@ -9,7 +9,7 @@ import argparse
 import shlex
 
 from _common import run
-from _features import add_arguments, feature_sets
+from _features import add_arguments, feature_sets, write_figures
 
 
 def parse_args() -> argparse.Namespace:
@@ -40,8 +40,11 @@ def parse_args() -> argparse.Namespace:
 
 def command(args: argparse.Namespace, pool: str, width: int, result) -> str:
     """The same training by tools/train.py, without augmentation."""
+    start = {'model.backbone.init_cfg.checkpoint': args.checkpoint}
+    if args.checkpoint == 'random':
+        start = {'model.backbone.init_cfg': None}
     options = {
-        'model.backbone.init_cfg.checkpoint': args.checkpoint,
+        **start,
         'model.backbone.out_type': pool,
         'model.backbone.out_indices': args.block,
         'model.neck.input_features': width,
@@ -81,7 +84,7 @@ def main(args: argparse.Namespace) -> None:
     )
     for column in ('pool', 'width', 'test', 'held out', 'lr', 'weight decay'):
         table.add_column(column, justify='left' if column == 'pool' else 'right')
-    commands = []
+    commands, figures = [], {}
     for pool, data in feature_sets(args).items():
         width = data.train.shape[1]
         result = linear_probe(
@@ -103,8 +106,10 @@ def main(args: argparse.Namespace) -> None:
             f'{result.rate:g}',
             f'{result.decay:g}',
         )
+        figures[pool] = result._asdict()
         commands.append(command(args, pool, width, result))
     Console().print(table)
+    write_figures(args.out, figures)
     if args.commands:
         print(*commands, sep='\n')
 

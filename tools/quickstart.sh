@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # From a fresh clone to a pretrained encoder and what it is worth, on bundled real images:
-# installs into .venv, then pretrains, evaluates linearly and finetunes on the digits.
+# installs into .venv, pretrains on the digits; then k-NN, linear evaluation, finetuning and
+# segmentation, each from the pretrained and from a random encoder.
 #
 #   bash tools/quickstart.sh                 # PYTHON=python3.12 for another interpreter
 set -euo pipefail
@@ -25,15 +26,27 @@ train() { # NAME CONFIG [ARGS]
     touch "$out/$name/.done"
 }
 
-say "1/5 pretraining in 2 stages: pixels, then the features of the stage-1 encoder"
+say "pretraining in 2 stages: pixels, then the features of the stage-1 encoder"
 train pretrain "$pretrain"
-for protocol in linear finetune; do
-    config=configs/benchmarks/$protocol/deit-tiny_digits.py
-    say "$protocol: pretrained encoder"
-    train "${protocol}_boot" "$config" \
-        --cfg-options model.backbone.init_cfg.checkpoint=$checkpoint
-    say "$protocol: random encoder"
-    train "${protocol}_random" "$config" --cfg-options model.backbone.init_cfg=None
+for start in "$checkpoint" random; do
+    name=$([ "$start" = random ] && echo random || echo boot)
+    say "k-NN: $name"
+    "$python" tools/knn.py configs/benchmarks/linear/deit-tiny_digits.py "$start" \
+        --pool flatten64 --cache $out/features --out $out/knn_$name.json
 done
+
+"$python" tools/prepare_data.py digit-scenes
+for task in linear/deit-tiny_digits finetune/deit-tiny_digits segmentation/deit-tiny_digit-scenes; do
+    name=${task%%/*}
+    say "$name: pretrained encoder"
+    train "${name}_boot" configs/benchmarks/$task.py \
+        --cfg-options model.backbone.init_cfg.checkpoint=$checkpoint
+    say "$name: random encoder"
+    train "${name}_random" configs/benchmarks/${task}_random.py
+done
+say "segmentation: test, IoU of each class, a picture"
+"$python" tools/test.py configs/benchmarks/$task.py "$(cat $out/segmentation_boot/last_checkpoint)" \
+    --work-dir $out/segmentation_test
+
 say "results"
 "$python" tools/quickstart_report.py "$out"

@@ -1,6 +1,7 @@
 """Gather what tools/quickstart.sh trained: a table on the terminal, and pictures."""
 
 import argparse
+import json
 from pathlib import Path
 
 from _common import run
@@ -13,11 +14,16 @@ def parse_args() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def top1(work_dir: Path) -> float:
+def last(work_dir: Path, key: str) -> float:
+    """The last validation's figure of a run."""
     from bootmae_plugin.visualization import read_scalars
 
-    key = 'accuracy/top1'
     return [r[key] for r in read_scalars(work_dir) if key in r][-1]
+
+
+def knn(path: Path) -> float:
+    (by_k,) = json.loads(path.read_text()).values()
+    return by_k['20']
 
 
 def main(args: argparse.Namespace) -> None:
@@ -33,12 +39,19 @@ def main(args: argparse.Namespace) -> None:
     )
 
     root = Path(args.root)
-    table = Table(title='Digits: top-1 on the 360 held-out images (%)')
+    table = Table(title='Digits: 360 held-out images, 100 scenes of them (%)')
     for column in ('protocol', 'random init', 'pretrained'):
         table.add_column(column, justify='left' if column == 'protocol' else 'right')
-    for protocol in ('linear', 'finetune'):
-        scores = [top1(root / f'{protocol}_{start}') for start in ('random', 'boot')]
-        table.add_row(protocol, *(f'{score:.1f}' for score in scores))
+    top1 = 'accuracy/top1'
+    rows = {
+        '20-NN, top-1': lambda start: knn(root / f'knn_{start}.json'),
+        'linear, top-1': lambda start: last(root / f'linear_{start}', top1),
+        'finetune, top-1': lambda start: last(root / f'finetune_{start}', top1),
+        'scenes, mIoU': lambda start: last(root / f'segmentation_{start}', 'mIoU'),
+    }
+    for protocol, score in rows.items():
+        figures = [f'{score(start):.1f}' for start in ('random', 'boot')]
+        table.add_row(protocol, *figures)
     console = Console()
     console.print(table)
 
@@ -53,6 +66,7 @@ def main(args: argparse.Namespace) -> None:
         plot_losses(pretrain, root / 'loss.png'),
     ):
         console.print(f'picture: {path}')
+    console.print(f'picture: {root / "segmentation_test" / "predictions.png"}')
 
 
 if __name__ == '__main__':

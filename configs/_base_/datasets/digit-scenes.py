@@ -1,4 +1,4 @@
-# The bundled segmentation set: 400 / 100 scenes of digits at 64x32, background and 10
+# The bundled segmentation set: 400 / 100 scenes of two digits at 64x32, background and 10
 # digits (tools/prepare_data.py digit-scenes). Whole images, in training as in evaluation.
 classes = ['background', *'0123456789']
 palette = [

@@ -2,6 +2,10 @@
 # up, as they are, 2x down), through mmsegmentation (BootMAE's transfer). BN instead of
 # SyncBN, which needs a GPU and several processes.
 norm_cfg = dict(type='BN', requires_grad=True)
+# mmsegmentation starts its classifiers from a std of .01, which suits 512 channels and
+# 160,000 iterations: with few channels, hundreds of iterations pass before anything but
+# the most frequent class is learnt. This is about 1 / sqrt(channels).
+classifier_init = dict(type='Normal', std=0.1, override=dict(name='conv_seg'))
 model = dict(
     type='EncoderDecoder',
     backbone=dict(
@@ -23,6 +27,7 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=11,
         norm_cfg=norm_cfg,
+        init_cfg=classifier_init,
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', loss_weight=1.0, avg_non_ignore=True),
     ),
@@ -36,6 +41,7 @@ model = dict(
         dropout_ratio=0.1,
         num_classes=11,
         norm_cfg=norm_cfg,
+        init_cfg=classifier_init,
         align_corners=False,
         loss_decode=dict(type='CrossEntropyLoss', loss_weight=0.4, avg_non_ignore=True),
     ),

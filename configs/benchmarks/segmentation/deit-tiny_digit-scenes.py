@@ -1,5 +1,5 @@
-# Segmentation demo: scenes of digits (400 / 100, 64x32), a label for every pixel; UPerNet
-# on the 48-d DeiT that selfsup/bootmae_deit-tiny_digits pretrains.
+# Segmentation demo: 400 / 100 scenes of two digits (64x32), a label for every pixel; UPerNet on
+# the 48-d DeiT that selfsup/bootmae_deit-tiny_digits pretrains.
 #
 #   python tools/prepare_data.py digit-scenes
 #   python tools/train.py configs/benchmarks/segmentation/deit-tiny_digit-scenes.py \
@@ -19,9 +19,12 @@ model = dict(
         patch_size=4,
         drop_path_rate=0.0,
     ),
-    neck=dict(embed_dim=48),
-    decode_head=dict(in_channels=[48] * 4, channels=24),
-    auxiliary_head=dict(in_channels=48, channels=24),
+    # A patch is 4 pixels already: half the usual resolutions.
+    neck=dict(embed_dim=48, rescales=[2, 1, 0.5, 0.25]),
+    decode_head=dict(in_channels=[48] * 4, channels=32),
+    auxiliary_head=dict(in_channels=48, channels=32),
 )
+train_dataloader = dict(batch_size=16)
 optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(layer_decay_rate=0.9))
-train_cfg = dict(max_epochs=12, val_interval=12)
+train_cfg = dict(max_epochs=16, val_interval=16)
+auto_scale_lr = dict(base_batch_size=16)
