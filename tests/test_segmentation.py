@@ -94,6 +94,9 @@ def test_a_pretraining_checkpoint_loads_and_a_step_trains_all(name, tmp_path):
     model.init_weights()
     for key, value in model.backbone.state_dict().items():
         assert torch.equal(value, weights[key]), key
+    std = 0.01 if 'vit-base' in name else 0.1  # classifiers of few channels
+    for head in (model.decode_head, model.auxiliary_head):
+        assert head.conv_seg.weight.detach().std().item() == pytest.approx(std, rel=0.3)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     size = [min(side, 128) for side in cfg.data_preprocessor.size]
     model.data_preprocessor.size = size
