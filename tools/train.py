@@ -18,7 +18,9 @@ def parse_args() -> argparse.Namespace:
         'work dir',
     )
     parser.add_argument(
-        '--amp', action='store_true', help='automatic mixed precision (GPU)'
+        '--amp',
+        action='store_true',
+        help='bfloat16 autocast on any device (on in most of our configs)',
     )
     parser.add_argument(
         '--no-validate', action='store_true', help='do not evaluate while training'
@@ -43,8 +45,7 @@ def merge_args(cfg, args: argparse.Namespace) -> None:
     if args.no_validate:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.setdefault('loss_scale', 'dynamic')
+        cfg.optim_wrapper.type = 'mmpretrain.Bf16OptimWrapper'
     if args.resume is not None:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
@@ -55,17 +56,11 @@ def merge_args(cfg, args: argparse.Namespace) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
-    import torch
     from mmpretrain.registry import RUNNERS
 
-    from bootmae_plugin.errors import check
     from bootmae_plugin.models.pretrained import read_checkpoint
 
     cfg = load_config(args)
-    check(
-        torch.cuda.is_available() or not args.amp,
-        '--amp needs a GPU, and there is none: train without it',
-    )
     merge_args(cfg, args)
     if args.cfg_options is not None:
         cfg.merge_from_dict(args.cfg_options)

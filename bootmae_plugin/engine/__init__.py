@@ -1,8 +1,10 @@
 """Hooks, schedules and the runner of our tools."""
 
+from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
 from .knn import KNNHook
 from .layer_decay import LayerDecayConstructor
+from .param_groups import MergedGroupsConstructor
 from .progress import ProgressHook
 from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
@@ -10,9 +12,11 @@ from .schedulers import WarmupCosineLR
 from .segmentation import SegmentationPictureHook
 
 __all__ = [
+    'Bf16OptimWrapper',
     'BootstrapHook',
     'KNNHook',
     'LayerDecayConstructor',
+    'MergedGroupsConstructor',
     'PluginRunner',
     'ProgressHook',
     'ReconstructionHook',

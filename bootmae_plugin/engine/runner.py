@@ -13,6 +13,7 @@ from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import RUNNERS
 
 from ..errors import check
+from ..models.layers import BLOCKS
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
 from .classes import check_checkpoint_classes, check_data_classes
 from .progress import ProgressHook
@@ -28,6 +29,7 @@ class PluginRunner(Runner):
     """mmengine's Runner as ``tools/train.py`` and ``tools/test.py`` use it.
 
     * the terminal shows :class:`ProgressHook` and warnings, the log file everything;
+    * ``compile=True`` compiles the transformer blocks, see :meth:`_maybe_compile`;
     * loading a checkpoint for evaluation is strict, with one line that says what is
       missing; nothing is unpickled;
     * the classes of data, head and checkpoint have to agree;
@@ -66,6 +68,23 @@ class PluginRunner(Runner):
                 handler.setLevel(max(handler.level, logging.WARNING))
                 handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
         return logger
+
+    def _maybe_compile(self, target: str) -> None:
+        """Compile the transformer blocks in place of mmengine's whole training step.
+
+        They are nearly all of the work and alike, so one compilation serves them all; a
+        stage that starts adds the teacher's. A model without them is compiled as
+        mmengine does it. The options are ``torch.compile``'s.
+        """
+        options = self.cfg.get('compile')
+        blocks = [m for m in self.model.modules() if isinstance(m, BLOCKS)]
+        if not options or not blocks:
+            super()._maybe_compile(target)
+            return
+        options = dict(dynamic=False) if options is True else dict(options)
+        for block in blocks:
+            block.compile(**options)
+        self.logger.info(f'{len(blocks)} transformer blocks will be compiled')
 
     def _check_classes(self, name: str, loop) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model

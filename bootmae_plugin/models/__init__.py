@@ -1,7 +1,7 @@
 """Encoders, decoders, heads, teachers and masks, and the algorithm that joins them."""
 
 from .algorithm import BootMAE
-from .decoders import CrossAttentionDecoder, Decoder, MAEDecoder
+from .decoders import CrossAttentionDecoder, CrossMAEDecoder, Decoder, MAEDecoder
 from .encoders import MaskedDeiT, MaskedViT
 from .heads import BranchHead, FeatureHead, PixelHead
 from .masking import BlockMasking, GridMasking, Mask, Masking, RandomMasking
@@ -13,6 +13,7 @@ __all__ = [
     'BootMAE',
     'BranchHead',
     'CrossAttentionDecoder',
+    'CrossMAEDecoder',
     'Decoder',
     'EMAEncoder',
     'FeatureHead',

@@ -28,6 +28,8 @@ class BootMAE(BaseSelfSupervisor):
             :class:`FeatureHead`).
         target_generator: The teacher (:class:`StageEncoder`, :class:`EMAEncoder`,
             :class:`PretrainedEncoder`). Defaults to None.
+        masks_per_image: Views of every image in a step, each with a mask of its own;
+            they share the teacher's forward pass (data2vec 2.0). Defaults to 1.
         **kwargs: See mmpretrain's ``BaseSelfSupervisor``.
 
     Raises:
@@ -41,9 +43,15 @@ class BootMAE(BaseSelfSupervisor):
         neck: dict,
         head: dict,
         target_generator: dict | None = None,
+        masks_per_image: int = 1,
         **kwargs,
     ) -> None:
         super().__init__(backbone=backbone, **kwargs)
+        check(
+            isinstance(masks_per_image, int) and masks_per_image >= 1,
+            f'masks_per_image={masks_per_image} must be a whole number from 1',
+        )
+        self.masks_per_image = masks_per_image
         geometry = self.backbone.geometry
         self.masking = MODELS.build(masking)
         self.masking.check_grid(geometry.grid)
@@ -118,13 +126,16 @@ class BootMAE(BaseSelfSupervisor):
             f'grid of {geometry.grid} patches, which is for {geometry.img_size}: set '
             'img_size on the backbone and the augmentation alike',
         )
-        mask = self.masking(len(inputs), geometry.grid, inputs.device)
+        views = self.masks_per_image * len(inputs)
+        mask = self.masking(views, geometry.grid, inputs.device)
         latent = self.backbone.encode(inputs, mask, self.injected)
         losses = {}
         for name, head in self.active_branches():
-            decoded = self.decoder(name)(latent, mask)
+            decoder = self.decoder(name)
+            chosen = decoder.choose(mask)
+            decoded = decoder(latent, chosen)
             source = self.target_generator(inputs) if head.uses_teacher else inputs
-            values = head.loss(decoded, source, mask)
+            values = head.loss(decoded, source, chosen)
             values['loss'] = head.branch_weight * values['loss']
             losses.update({f'{key}_{name}': value for key, value in values.items()})
         return losses

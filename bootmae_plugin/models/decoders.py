@@ -12,6 +12,7 @@ from .layers import (
     CrossBlock,
     Geometry,
     Latent,
+    QueryBlock,
     init_separate_qkv,
     init_transformer,
     sincos_position,
@@ -52,21 +53,25 @@ class Decoder(BaseModule):
         """Start from new weights."""
         raise NotImplementedError
 
+    def choose(self, mask: Mask) -> Mask:
+        """Choose the patches that are predicted: all masked ones, unless overridden."""
+        return mask
+
     def forward(self, latent: Latent, mask: Mask) -> Tensor:
         """Decode the masked patches.
 
         Args:
             latent: The encoded extra and visible tokens.
-            mask: The mask they were encoded with.
+            mask: The mask they were encoded with, after :meth:`choose`.
 
         Returns:
-            (B, M, embed_dims), in the order of ``mask.ids_mask``.
+            (B, P, embed_dims), in the order of ``mask.ids_predict``.
         """
         raise NotImplementedError
 
     def _masked_tokens(self, like: Tensor, mask: Mask) -> Tensor:
-        """The mask token at every masked place, position added: (B, M, C)."""
-        place = self.pos_embed[0, self.num_extra_tokens :][mask.ids_mask]
+        """The mask token at every predicted place, position added: (B, P, C)."""
+        place = self.pos_embed[0, self.num_extra_tokens :][mask.ids_predict]
         return (self.mask_token + place).to(like.dtype)
 
 
@@ -93,6 +98,7 @@ class MAEDecoder(Decoder):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(geometry, embed_dims, init_cfg)
+        check(depth >= 1, f'depth={depth}: a decoder has at least one block')
         self.blocks = nn.ModuleList(
             Block(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
         )
@@ -110,9 +116,10 @@ class MAEDecoder(Decoder):
         first = self.pos_embed[:, :extra].expand(len(x), -1, -1)
         x = x + torch.cat([first, visible], dim=1)
         x = torch.cat([x, self._masked_tokens(x, mask)], dim=1)
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             x = block(x)
-        return self.norm(x[:, -mask.ids_mask.shape[1] :])
+        return self.norm(last(x, queries=mask.ids_mask.shape[1]))
 
 
 @MODELS.register_module()
@@ -154,6 +161,7 @@ class CrossAttentionDecoder(Decoder):
             f'inject={inject} names no block of the encoder, which has blocks 0 to '
             f'{layers - 1} (-1 is the last)',
         )
+        check(depth >= 1, f'depth={depth}: a decoder has at least one block')
         self.inject = inject % layers
         self.blocks = nn.ModuleList(
             CrossBlock(embed_dims, num_heads, geometry.embed_dims, mlp_ratio)
@@ -170,6 +178,73 @@ class CrossAttentionDecoder(Decoder):
         context = latent.blocks[self.inject]
         x = self.embed(latent.tokens)
         x = torch.cat([x, self._masked_tokens(x, mask)], dim=1)
+        *blocks, last = self.blocks
+        for block in blocks:
+            x = block(x, context)
+        return self.norm(last(x, context, queries=mask.ids_mask.shape[1]))
+
+
+@MODELS.register_module()
+class CrossMAEDecoder(Decoder):
+    """Cross-attention alone: every predicted patch looks at the encoded tokens only.
+
+    Predictions do not look at each other, so a share of the masked patches can be left
+    out at a proportional saving (Fu et al. 2024, CrossMAE; without its weighted sums of
+    encoder blocks).
+
+    Args:
+        geometry: The encoder's geometry (the algorithm gives it).
+        embed_dims: Width. Defaults to 512.
+        depth: Number of blocks. Defaults to 8.
+        num_heads: Attention heads. Defaults to 16.
+        mlp_ratio: Hidden width of the MLPs over ``embed_dims``. Defaults to 4.
+        predict_ratio: Share of the masked patches that is predicted, drawn at random in
+            every step (at least one). Defaults to 1.
+        init_cfg: As in mmengine. Defaults to None.
+
+    Raises:
+        UserError: if predict_ratio is not in (0, 1].
+    """
+
+    def __init__(
+        self,
+        geometry: Geometry,
+        embed_dims: int = 512,
+        depth: int = 8,
+        num_heads: int = 16,
+        mlp_ratio: float = 4.0,
+        predict_ratio: float = 1.0,
+        init_cfg: dict | None = None,
+    ) -> None:
+        super().__init__(geometry, embed_dims, init_cfg)
+        check(
+            0 < predict_ratio <= 1,
+            f'predict_ratio={predict_ratio} is a share of the masked patches: '
+            'above 0, up to 1',
+        )
+        self.predict_ratio = predict_ratio
+        self.norm_context = nn.LayerNorm(embed_dims, eps=LN_EPS)
+        self.blocks = nn.ModuleList(
+            QueryBlock(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
+        )
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        self.apply(init_transformer)
+        nn.init.normal_(self.mask_token, std=0.02)
+
+    def choose(self, mask: Mask) -> Mask:
+        masked = mask.ids_mask
+        count = max(round(self.predict_ratio * masked.shape[1]), 1)
+        if count == masked.shape[1]:
+            return mask
+        # Maskings differ in whether the order of ids_mask is random.
+        order = torch.rand(masked.shape, device=masked.device).argsort(dim=1)
+        return mask._replace(chosen=masked.gather(1, order[:, :count]))
+
+    def forward(self, latent: Latent, mask: Mask) -> Tensor:
+        context = self.norm_context(self.embed(latent.tokens))
+        x = self._masked_tokens(context, mask)
         for block in self.blocks:
             x = block(x, context)
-        return self.norm(x[:, -mask.ids_mask.shape[1] :])
+        return self.norm(x)

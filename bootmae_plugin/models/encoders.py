@@ -3,6 +3,7 @@
 from collections.abc import Collection, Sequence
 
 import torch
+import torch.nn.functional as F
 from mmengine.utils import to_2tuple
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.models.utils import resize_pos_embed
@@ -187,16 +188,25 @@ class MaskedViT(BaseBackbone):
         return [getattr(self, name) for name in self.extra_token_names]
 
     def embed(self, images: Tensor, mask: Mask | None = None) -> Tensor:
-        """Images (B, 3, H, W) -> tokens (B, E + L or K, D), position added."""
+        """Images (B, 3, H, W) -> tokens (B, E + L, D), position added.
+
+        With a mask (V * B, E + K, D), of the visible patches alone, V views of each
+        image where the mask has them.
+        """
         extra = self.num_extra_tokens
         grid = grid_of(tuple(images.shape[-2:]), self.geometry.patch_size)
         place = resize_pos_embed(
             self.pos_embed, self.geometry.grid, grid, num_extra_tokens=extra
         )
-        x = self.patch_embed.proj(images).flatten(2).transpose(1, 2)  # (B, L, D)
-        x = x + place[:, extra:]
-        if mask is not None:  # extra tokens are never masked
-            x = gather_tokens(x, mask.ids_keep)
+        proj = self.patch_embed.proj
+        if mask is None:
+            x = proj(images).flatten(2).transpose(1, 2)  # (B, L, D)
+            x = x + place[:, extra:]
+        else:  # the same for the visible patches; extra tokens are never masked
+            pixels = F.unfold(images, proj.kernel_size, stride=proj.stride)
+            pixels = gather_tokens(pixels.transpose(1, 2), mask.ids_keep)
+            x = F.linear(pixels, proj.weight.flatten(1), proj.bias)
+            x = x + place[0, extra:][mask.ids_keep]
         first = torch.cat(self.extra_tokens(), dim=1) + place[:, :extra]
         return torch.cat([first.to(x.dtype).expand(len(x), -1, -1), x], dim=1)
 

@@ -77,7 +77,7 @@ class BranchHead(BaseModule):
         """Compare the masked positions with their target.
 
         Args:
-            x: (B, M, in_channels) decoded masked tokens.
+            x: (B, P, in_channels) decoded tokens of ``mask.ids_predict``.
             source: The images (B, C, H, W), or the teacher's features (B, L, D).
             mask: The mask of the step.
 
@@ -96,10 +96,10 @@ class BranchHead(BaseModule):
 
 
 def neighbour_weight(mask: Mask, grid: tuple[int, int]) -> Tensor:
-    """``m * AvgPool3x3(m) + m`` at the masked patches, zero padding counted: (B, M)."""
+    """``m * AvgPool3x3(m) + m`` (B, P) at the predicted patches, zero padded."""
     m = mask.dense().float().unflatten(1, grid)[:, None]
     pooled = F.avg_pool2d(m, 3, stride=1, padding=1).flatten(1)
-    return 1 + pooled.gather(1, mask.ids_mask)
+    return 1 + pooled.gather(1, mask.ids_predict)
 
 
 def patchify(images: Tensor, patch_size: int) -> Tensor:
@@ -172,7 +172,7 @@ class PixelHead(BranchHead):
         return (patches - mean) / std, mean, std
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
-        target = gather_tokens(self.target(source)[0], mask.ids_mask)
+        target = gather_tokens(self.target(source)[0], mask.ids_predict)
         return dict(loss=self.masked_mse(self.pred(x).float(), target, mask))
 
 
@@ -294,7 +294,7 @@ class FeatureHead(BranchHead):
         return features
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
-        target = gather_tokens(self.target(source.float()), mask.ids_mask)
+        target = gather_tokens(self.target(source.float()), mask.ids_predict)
         pred = self.pred(x).float()
         if self.norm_pred:
             pred = F.layer_norm(pred, pred.shape[-1:], eps=1e-6)

@@ -1,4 +1,4 @@
-"""The transformer block shared by encoders and decoders, and patch geometry.
+"""The transformer blocks of encoders and decoders, and patch geometry.
 
 Parameter names are timm's (``norm1``, ``attn.qkv``, ``mlp.fc1``, ...), which are also
 those of the official MAE and BootMAE code, so that weights convert by name.
@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from torch import Tensor, nn
 
 from ..errors import check
+from .attention import Attention, CrossAttention
 
 LN_EPS = 1e-6
 
@@ -67,67 +67,6 @@ def grid_of(img_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
     return h // patch_size, w // patch_size
 
 
-class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017), bias on q, k and v.
-
-    A bias of k adds the same to all scores of a query, so it changes nothing: encoders
-    without one (BootMAE, BEiT) are this one with any k bias.
-
-    Args:
-        dim: Width of the tokens.
-        num_heads: Number of heads.
-        head_dim: Channels of a head. Defaults to ``dim / num_heads``, which must be
-            whole.
-    """
-
-    def __init__(self, dim: int, num_heads: int, head_dim: int | None = None) -> None:
-        super().__init__()
-        check(
-            head_dim is not None or dim % num_heads == 0,
-            f'width {dim} is not divisible by num_heads={num_heads}: '
-            'choose a number of heads that divides the width',
-        )
-        self.num_heads = num_heads
-        inner = num_heads * (head_dim or dim // num_heads)
-        self.qkv = nn.Linear(dim, 3 * inner)
-        self.proj = nn.Linear(inner, dim)
-
-    def forward(self, x: Tensor) -> Tensor:
-        q, k, v = self.qkv(x).chunk(3, dim=-1)
-        return self.proj(attend(q, k, v, self.num_heads))
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention of tokens to a context of another width.
-
-    Args:
-        dim: Width of the tokens.
-        num_heads: Number of heads.
-        context_dim: Width of the context.
-        head_dim: Channels of a head.
-    """
-
-    def __init__(
-        self, dim: int, num_heads: int, context_dim: int, head_dim: int
-    ) -> None:
-        super().__init__()
-        self.num_heads = num_heads
-        inner = num_heads * head_dim
-        self.q = nn.Linear(dim, inner)
-        self.kv = nn.Linear(context_dim, 2 * inner)
-        self.proj = nn.Linear(inner, dim)
-
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        k, v = self.kv(context).chunk(2, dim=-1)
-        return self.proj(attend(self.q(x), k, v, self.num_heads))
-
-
-def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
-    """Softmax attention, heads in the last axis: (B, N, H * d) and (B, S, H * d)."""
-    q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (q, k, v))
-    return F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-
-
 class Block(nn.Module):
     """Pre-norm transformer block: ``x + attn(norm1(x))``, ``x + mlp(norm2(x))``.
 
@@ -148,8 +87,11 @@ class Block(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
-    def forward(self, x: Tensor) -> Tensor:
-        x = x + self.drop_path(self.attn(self.norm1(x)))
+    def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
+        """(B, N, dim) -> (B, N, dim), or the last ``queries`` tokens of it: in the last
+        block the others are only looked at, and not computed."""
+        attended = self.attn(self.norm1(x), queries)
+        x = x[:, -attended.shape[1] :] + self.drop_path(attended)
         return x + self.drop_path(self.mlp(self.norm2(x)))
 
 
@@ -181,10 +123,42 @@ class CrossBlock(nn.Module):
         self.norm2 = nn.LayerNorm(dim, eps=LN_EPS)
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
-    def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        x = x + self.attn(self.norm1(x))
+    def forward(self, x: Tensor, context: Tensor, queries: int | None = None) -> Tensor:
+        """(B, N, dim) -> (B, N, dim), or the last ``queries`` tokens of it."""
+        attended = self.attn(self.norm1(x), queries)
+        x = x[:, -attended.shape[1] :] + attended
         x = x + self.cross_attn(self.norm_query(x), self.norm_context(context))
         return x + self.mlp(self.norm2(x))
+
+
+class QueryBlock(nn.Module):
+    """Pre-norm cross-attention and MLP, no self-attention; the context comes normed.
+
+    Args:
+        dim: Width of the tokens and of the context.
+        num_heads: Number of attention heads.
+        mlp_ratio: Hidden width of the MLP over ``dim``.
+    """
+
+    def __init__(self, dim: int, num_heads: int, mlp_ratio: float) -> None:
+        super().__init__()
+        check(
+            dim % num_heads == 0,
+            f'width {dim} is not divisible by num_heads={num_heads}: '
+            'choose a number of heads that divides the width',
+        )
+        self.norm1 = nn.LayerNorm(dim, eps=LN_EPS)
+        self.cross_attn = CrossAttention(dim, num_heads, dim, dim // num_heads)
+        self.norm2 = nn.LayerNorm(dim, eps=LN_EPS)
+        self.mlp = Mlp(dim, int(dim * mlp_ratio))
+
+    def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """(B, P, dim), (B, N, dim) -> (B, P, dim)."""
+        x = x + self.cross_attn(self.norm1(x), context)
+        return x + self.mlp(self.norm2(x))
+
+
+BLOCKS = (Block, CrossBlock, QueryBlock)
 
 
 def init_transformer(module: nn.Module) -> None:
@@ -241,5 +215,10 @@ def sincos_position(dim: int, grid: tuple[int, int], num_extra_tokens: int) -> T
 
 
 def gather_tokens(x: Tensor, ids: Tensor) -> Tensor:
-    """Pick tokens: (B, L, C) and indices (B, N) -> (B, N, C)."""
-    return x.gather(1, ids[:, :, None].expand(-1, -1, x.shape[-1]))
+    """Pick tokens: (B, L, C) and indices (V * B, N) -> (V * B, N, C).
+
+    With V > 1 the indices are V views of the batch, one after another.
+    """
+    views = ids.unflatten(0, (-1, len(x)))[..., None]  # (V, B, N, 1)
+    x = x.expand(len(views), -1, -1, -1)  # no copy
+    return x.gather(2, views.expand(-1, -1, -1, x.shape[-1])).flatten(0, 1)

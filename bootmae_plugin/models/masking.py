@@ -16,10 +16,18 @@ class Mask(NamedTuple):
     Attributes:
         ids_keep: (B, K) int64, raster indices of the visible patches.
         ids_mask: (B, M) int64, raster indices of the masked patches; K + M = L.
+        chosen: (B, P) int64, those of the masked patches that are predicted. Defaults
+            to None: all.
     """
 
     ids_keep: Tensor
     ids_mask: Tensor
+    chosen: Tensor | None = None
+
+    @property
+    def ids_predict(self) -> Tensor:
+        """(B, P) int64, raster indices of the patches that are predicted."""
+        return self.ids_mask if self.chosen is None else self.chosen
 
     def dense(self) -> Tensor:
         """(B, L) bool, True where a patch is masked."""

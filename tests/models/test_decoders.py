@@ -1,8 +1,16 @@
-"""The decoder equals MAE's unshuffled one, written out naively."""
+"""Decoders equal ones that are written out naively."""
 
+import pytest
 import torch
 
-from bootmae_plugin.models import MAEDecoder, RandomMasking
+from bootmae_plugin import UserError
+from bootmae_plugin.models import (
+    CrossAttentionDecoder,
+    CrossMAEDecoder,
+    GridMasking,
+    MAEDecoder,
+    RandomMasking,
+)
 from bootmae_plugin.models.layers import Geometry, Latent
 
 GEOMETRY = Geometry((32, 32), 4, 3, 48, 12, 2)
@@ -38,3 +46,63 @@ def test_equals_the_naive_decoder_with_gradients():
     b = torch.autograd.grad((theirs * weight).sum(), parameters)
     for x, y in zip(a, b, strict=True):
         assert torch.allclose(x, y, rtol=1e-4, atol=1e-4)
+
+
+def test_cross_mae_equals_one_query_at_a_time():
+    decoder = CrossMAEDecoder(GEOMETRY, embed_dims=32, depth=2, num_heads=4)
+    mask = RandomMasking(0.75)(2, (8, 8), torch.device('cpu'))
+    latent = Latent(torch.randn(2, 18, 48), {})
+    ours = decoder(latent, decoder.choose(mask))
+    assert ours.shape == (2, 48, 32)
+    context = decoder.norm_context(decoder.embed(latent.tokens))
+    for i in range(48):  # no query knows of another
+        place = decoder.pos_embed[0, 2:][mask.ids_mask[:, i : i + 1]]
+        x = decoder.mask_token + place
+        for block in decoder.blocks:
+            heads = [
+                t.unflatten(-1, (4, 8))
+                for t in (
+                    block.cross_attn.q(block.norm1(x)),
+                    *block.cross_attn.kv(context).chunk(2, dim=-1),
+                )
+            ]
+            scores = torch.einsum('bqhd,bkhd->bhqk', heads[0], heads[1]) / 8**0.5
+            y = torch.einsum('bhqk,bkhd->bqhd', scores.softmax(-1), heads[2])
+            x = x + block.cross_attn.proj(y.flatten(2))
+            x = x + block.mlp(block.norm2(x))
+        assert torch.allclose(ours[:, i : i + 1], decoder.norm(x), atol=1e-5)
+
+
+@pytest.mark.parametrize('masking', [RandomMasking, GridMasking])
+def test_a_share_of_the_masked_patches_is_predicted(masking):
+    decoder = CrossMAEDecoder(
+        GEOMETRY, embed_dims=32, depth=2, num_heads=4, predict_ratio=0.25
+    )
+    mask = masking(0.75)(64, (8, 8), torch.device('cpu'))
+    latent = Latent(torch.randn(64, 18, 48), {})
+    chosen = decoder.choose(mask)
+    assert chosen.ids_predict.shape == (64, 12)
+    for row, masked in zip(chosen.ids_predict, mask.ids_mask, strict=True):
+        assert len(set(row.tolist())) == 12  # no patch twice, masked ones only
+        assert set(row.tolist()) <= set(masked.tolist())
+    # Every place has its turn, whatever the order the masking gives.
+    counts = torch.bincount(chosen.ids_predict.flatten(), minlength=64)
+    assert (counts > 0).all()
+    assert torch.equal(chosen.dense(), mask.dense())
+    # The same patches as with all predicted: what is left out changes nothing.
+    everything = decoder(latent, mask)
+    place = (mask.ids_mask[:, None] == chosen.ids_predict[..., None]).int().argmax(-1)
+    expected = everything.gather(1, place[..., None].expand(-1, -1, 32))
+    assert torch.allclose(decoder(latent, chosen), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize('ratio', [0.0, 1.5])
+def test_a_predict_ratio_outside_is_refused(ratio):
+    with pytest.raises(UserError, match=f'predict_ratio={ratio}'):
+        CrossMAEDecoder(GEOMETRY, embed_dims=32, num_heads=4, predict_ratio=ratio)
+
+
+@pytest.mark.parametrize('decoder', [MAEDecoder, CrossAttentionDecoder])
+def test_a_decoder_without_blocks_is_refused(decoder):
+    with pytest.raises(UserError, match='depth=0'):
+        decoder(GEOMETRY, embed_dims=32, num_heads=4, depth=0)

@@ -71,8 +71,9 @@ def test_features_are_those_of_mmpretrain(type_):
 def test_layer_decay_reaches_the_encoder_inside_the_segmentor():
     from mmengine.optim import build_optim_wrapper
 
+    model = segmentor()
     wrapper = build_optim_wrapper(
-        segmentor(),
+        model,
         dict(
             type='OptimWrapper',
             optimizer=dict(type='AdamW', lr=1.0, weight_decay=0.1),
@@ -80,7 +81,11 @@ def test_layer_decay_reaches_the_encoder_inside_the_segmentor():
             paramwise_cfg=dict(layer_decay_rate=0.5),
         ),
     )
-    rate = {g['param_name']: g['lr'] for g in wrapper.optimizer.param_groups}
+    names = {id(p): name for name, p in model.named_parameters() if p.requires_grad}
+    groups = wrapper.optimizer.param_groups
+    rate = {names[id(p)]: group['lr'] for group in groups for p in group['params']}
+    assert len(rate) == len(names)  # every parameter once
+    assert len(groups) <= 2 * 6  # with and without decay of 6 depths
     assert rate['backbone.cls_token'] == 0.5**5
     assert rate['backbone.blocks.0.norm1.weight'] == 0.5**4
     assert rate['backbone.blocks.3.mlp.fc1.weight'] == 0.5

@@ -54,7 +54,7 @@ def test_golden_mae(path):
     images = torch.from_numpy(data['images'])
     mask = model.masking.from_noise(torch.from_numpy(data['noise']))
     assert torch.equal(mask.dense().float(), torch.from_numpy(data['mask']))
-    ids_restore = torch.cat(mask, dim=1).argsort(dim=1)
+    ids_restore = torch.cat(mask[:2], dim=1).argsort(dim=1)
     assert torch.equal(ids_restore, torch.from_numpy(data['ids_restore']))
 
     latent = model.backbone.encode(images, mask)

@@ -164,9 +164,6 @@ def test_an_error_is_one_line_on_stderr_and_status_1():
         ('train.py', [LINEAR], ['model.backbone.init_cfg.checkpoint']),
         ('train.py', [LINEAR, '--cfg-options', 'model.backbone.out_type=max'],
          ["'max'", 'avg']),
-        pytest.param(
-            'train.py', [PRETRAIN, '--amp'], ['--amp needs a GPU'],
-            marks=pytest.mark.skipif(torch.cuda.is_available(), reason='has a GPU')),
         ('test.py', [LINEAR, 'no.pth'], ['no.pth', 'does not exist']),
         ('test.py', [PRETRAIN, '{stage}'], ['no test_dataloader']),
         ('test.py', [LINEAR, '{stage}', '--cfg-options', *TINY_CLASSIFIER],

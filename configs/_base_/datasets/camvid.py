@@ -1,6 +1,5 @@
 # CamVid street scenes at 240x180, 11 classes, 11 = void is ignored
-# (tools/prepare_data.py camvid --from ...). Crops of 128x128; evaluation on whole images,
-# padded to a multiple of the patch size.
+# (tools/prepare_data.py camvid --from ...). Crops of 128x128; evaluation on whole images.
 _base_ = 'digit-scenes.py'
 
 data_root = 'data/camvid'
@@ -19,7 +18,6 @@ data_preprocessor = dict(
     std=[58.395, 57.12, 57.375],
     size=(128, 128),
     seg_pad_val=void,
-    test_cfg=dict(size_divisor=8),
 )
 dataset = dict(
     data_root=data_root,

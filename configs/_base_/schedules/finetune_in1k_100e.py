@@ -2,8 +2,6 @@
 _base_ = 'finetune_100e.py'
 
 optim_wrapper = dict(
-    type='AmpOptimWrapper',
-    loss_scale='dynamic',
     optimizer=dict(lr=2e-3),
     paramwise_cfg=dict(layer_decay_rate=0.65),
 )

@@ -1,7 +1,10 @@
 # AdamW and a cosine with 10 % warm-up; the shape follows max_epochs.
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05),
+    type='Bf16OptimWrapper',  # OptimWrapper for float32
+    constructor='MergedGroupsConstructor',
+    optimizer=dict(
+        type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05, fused=True
+    ),
     paramwise_cfg=dict(
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,

@@ -3,6 +3,7 @@
 # overrides: train_cfg.max_iters=n param_scheduler.1.end=n
 _base_ = 'segment_50e.py'
 
+optim_wrapper = dict(optimizer=dict(lr=4e-4), paramwise_cfg=dict(layer_decay_rate=0.65))
 param_scheduler = [
     dict(type='LinearLR', start_factor=1e-6, by_epoch=False, begin=0, end=1500),
     dict(type='PolyLR', power=1.0, by_epoch=False, begin=1500, end=160_000),

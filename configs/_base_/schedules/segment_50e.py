@@ -1,10 +1,12 @@
 # Segmentation transfer of a small encoder: AdamW, layer decay, warm-up and cosine.
 optim_wrapper = dict(
-    type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=4e-4, betas=(0.9, 0.999), weight_decay=0.05),
+    type='mmpretrain.Bf16OptimWrapper',
+    optimizer=dict(
+        type='AdamW', lr=1.5e-3, betas=(0.9, 0.999), weight_decay=0.05, fused=True
+    ),
     constructor='mmpretrain.LayerDecayConstructor',
     paramwise_cfg=dict(
-        layer_decay_rate=0.65,
+        layer_decay_rate=0.9,
         norm_decay_mult=0.0,
         bias_decay_mult=0.0,
         custom_keys={

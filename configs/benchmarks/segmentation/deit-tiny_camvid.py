@@ -18,4 +18,6 @@ model = dict(
     backbone=dict(img_size=96),
     decode_head=dict(ignore_index=11),
     auxiliary_head=dict(ignore_index=11),
+    # Windows of the size of the crops: the position embedding means the same in both.
+    test_cfg=dict(mode='slide', crop_size=(128, 128), stride=(56, 52)),
 )
