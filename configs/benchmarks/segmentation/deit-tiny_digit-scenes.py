@@ -25,6 +25,6 @@ model = dict(
     auxiliary_head=dict(in_channels=48, channels=32),
 )
 train_dataloader = dict(batch_size=16)
-optim_wrapper = dict(optimizer=dict(lr=2e-3), paramwise_cfg=dict(layer_decay_rate=0.9))
+optim_wrapper = dict(optimizer=dict(lr=2e-3))
 train_cfg = dict(max_epochs=16, val_interval=16)
 auto_scale_lr = dict(base_batch_size=16)

@@ -1,0 +1,261 @@
+"""Measure the speed of this plugin beside its peers, on this machine.
+
+    python tools/benchmark.py                          # everything, about 20 minutes
+    python tools/benchmark.py steps stages             # some of it
+    python tools/benchmark.py steps --device cuda --batch 512 1024 2048
+
+All contestants of a section are measured in one run, in turns (A B C, A B C, ...), and
+the figures are medians; compare ratios, not images/s of different runs. Peers that are
+not installed are left out (pip install lightly transformers). The tables go to the
+terminal, and with all the times into OUT (default: work_dirs/benchmark.json).
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+from _common import run
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('sections', nargs='*', help=f'of {[*SECTIONS]} (default: all)')
+    parser.add_argument('--device', default='cpu', help="'cpu' (default) or 'cuda'")
+    parser.add_argument('--shape', default='deit-tiny', help='deit-tiny-d48: the small')
+    parser.add_argument('--batch', type=int, nargs='+', default=[64, 128, 256])
+    parser.add_argument('--rounds', type=int, default=7, help='default: 7')
+    parser.add_argument('--threads', type=int, help="default: torch's")
+    parser.add_argument('--no-compile', action='store_true', help='no compiled runs')
+    parser.add_argument('--out', default='work_dirs/benchmark.json')
+    parser.add_argument(
+        '--memory-of', help=argparse.SUPPRESS
+    )  # in a process of its own
+    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    return parser.parse_args()
+
+
+def contestants(args) -> dict[str, dict]:
+    """Name -> arguments of make_step, for the comparison of whole steps."""
+    from _peers import PEERS, installed
+
+    chosen = {}
+    for peer in filter(installed, PEERS):
+        if peer in ('ours', 'mmpretrain'):
+            chosen[f'{peer} fp32'] = dict(name=peer, bf16=False)
+        chosen[f'{peer} bf16'] = dict(name=peer)
+        if peer in ('ours', 'mmpretrain') and not args.no_compile:
+            chosen[f'{peer} bf16 compiled'] = dict(name=peer, compile=True)
+    return chosen
+
+
+def images(args, batch: int):
+    import torch
+    from _peers import SHAPES
+
+    side = SHAPES[args.shape].image
+    return torch.randn(batch, 3, side, side, device=args.device)
+
+
+def fastest(steps: dict, args) -> dict[str, int]:
+    """The batch at which each contestant is fastest, by two rounds of each."""
+    from _measure import interleave
+
+    best = {}
+    for name, step in steps.items():
+        # A compiled step would be compiled again for every size.
+        sizes = args.batch[-2:-1] if 'compiled' in name else args.batch
+        rates = {}
+        for size in sizes or args.batch:
+            batch = images(args, size)
+            times = interleave({'': lambda s=step, b=batch: s(b)}, 2, args.device)['']
+            rates[size] = size / min(times)
+        best[name] = max(rates, key=rates.get)
+    return best
+
+
+def measure_steps(args) -> dict:
+    """Forward, backward and optimiser step, each side at its best batch."""
+    import torch
+    from _measure import flops, interleave, matmul_rate, ratio
+    from _peers import SHAPES, make_step
+
+    shape = SHAPES[args.shape]
+    setup = contestants(args)
+    steps = {
+        k: make_step(shape=shape, device=args.device, **v) for k, v in setup.items()
+    }
+    best = fastest(steps, args)
+    rates = {k: matmul_rate(getattr(torch, k), args.device) for k in LIMITS.values()}
+    per_image = flops(make_step('ours', shape, args.device), images(args, 16))
+    batches = {name: images(args, best[name]) for name in steps}
+    times = interleave(
+        {k: lambda s=s, b=batches[k]: s(b) for k, s in steps.items()},
+        args.rounds,
+        args.device,
+    )
+    each = {k: [t / best[k] for t in values] for k, values in times.items()}
+    rows = []
+    for name, values in each.items():
+        limit = rates[LIMITS['fp32' if 'fp32' in name else 'bf16']]
+        speed = 1 / median(values)
+        rows.append(
+            {
+                'step': name,
+                'batch': best[name],
+                'images/s': round(speed),
+                'x mmpretrain fp32': round(ratio(each, 'mmpretrain fp32', name), 2),
+                'x mmpretrain bf16': round(ratio(each, 'mmpretrain bf16', name), 2),
+                '% of matmul limit': round(100 * speed * per_image / limit),
+            }
+        )
+    note = f'{per_image / 1e9:.2f} GFLOP an image; matrix products here: ' + ', '.join(
+        f'{k} {v / 1e9:.0f} GFLOP/s' for k, v in rates.items()
+    )
+    return dict(title=f'training step, {args.shape}', rows=rows, note=note, times=times)
+
+
+LIMITS = dict(fp32='float32', bf16='bfloat16')
+
+
+def measure_memory(args) -> dict:
+    """Peak memory of three steps at a batch of 512, each in a process of its own."""
+    rows = []
+    for name in contestants(args):
+        if 'compiled' in name:
+            continue
+        words = [sys.executable, __file__, '--memory-of', name, '--shape', args.shape]
+        words += ['--device', args.device]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        rows.append({'step': name, 'peak MiB': round(float(done.stdout.split()[-1]))})
+    return dict(title='peak memory at a batch of 512', rows=rows)
+
+
+def memory_of(args) -> None:
+    from _measure import peak_memory
+    from _peers import SHAPES, make_step
+
+    step = make_step(
+        shape=SHAPES[args.shape],
+        device=args.device,
+        **contestants(args)[args.memory_of],
+    )
+    step(images(args, 2))  # what a first step loads is not the batch's
+    batch = images(args, 512)
+    print(peak_memory(lambda: [step(batch) for _ in range(3)], args.device))
+
+
+def measure_stages(args) -> dict:
+    """A step with the teacher against one of stage 1, for each masked view."""
+    from _measure import interleave, ratio
+    from _peers import SHAPES, make_step
+
+    shape, size = SHAPES[args.shape], args.batch[len(args.batch) // 2]
+    cross = dict(type='CrossMAEDecoder')
+    runs = {
+        'stage 1': (1, {}),
+        'stage 2': (1, dict(stage=2)),
+        'stage 2, 4 masks an image': (4, dict(stage=2, views=4)),
+        'stage 1, CrossMAE decoder': (1, cross),
+        'stage 1, CrossMAE, predict_ratio 1/3': (1, dict(cross, predict_ratio=1 / 3)),
+    }
+    work = {}
+    for name, (views, options) in runs.items():
+        step = make_step(
+            'ours', shape, args.device, compile=not args.no_compile, **options
+        )
+        batch = images(args, size // views)  # as many views in each
+        work[name] = lambda s=step, b=batch: s(b)
+    times = interleave(work, args.rounds, args.device)
+    rows = [
+        {
+            'step': name,
+            'views/s': round(size / median(values)),
+            'x stage 1': round(ratio(times, 'stage 1', name), 2),
+        }
+        for name, values in times.items()
+    ]
+    return dict(title=f'stages, {args.shape}', rows=rows, times=times)
+
+
+def measure_data(args) -> dict:
+    from _loops import data_routes
+
+    return data_routes(args.rounds)
+
+
+def measure_loop(args) -> dict:
+    from _loops import runner_loops
+
+    return runner_loops(args.rounds)
+
+
+def measure_processes(args) -> dict:
+    from _loops import processes
+
+    return processes(args.shape, args.rounds)
+
+
+SECTIONS = dict(
+    steps=measure_steps,
+    memory=measure_memory,
+    stages=measure_stages,
+    data=measure_data,
+    loop=measure_loop,
+    processes=measure_processes,
+)
+
+
+def show(result: dict) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(title=result['title'], caption=result.get('note'))
+    for key in result['rows'][0]:
+        table.add_column(key, justify='left' if key == 'step' else 'right')
+    for row in result['rows']:
+        table.add_row(*map(str, row.values()))
+    Console().print(table)
+
+
+def main(args: argparse.Namespace) -> None:
+    import torch
+    from _peers import SHAPES
+    from mmengine.registry import init_default_scope
+
+    import bootmae_plugin  # noqa: F401
+    from bootmae_plugin.errors import check
+
+    sections = args.sections or list(SECTIONS)
+    for name in sections:
+        check(name in SECTIONS, f'unknown section {name!r}: choose of {[*SECTIONS]}')
+    check(args.shape in SHAPES, f'unknown shape {args.shape!r}: choose of {[*SHAPES]}')
+    available = args.device == 'cpu' or torch.cuda.is_available()
+    check(available, f'--device {args.device}: there is no GPU here, use --device cpu')
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    init_default_scope('mmpretrain')
+    if args.memory_of:
+        memory_of(args)
+        return
+    machine = dict(
+        torch=torch.__version__, threads=torch.get_num_threads(), load=os.getloadavg()
+    )
+    out = Path(args.out)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name in sections:
+        print(f'{name} ...', file=sys.stderr, flush=True)
+        results[name] = SECTIONS[name](args)
+        show(results[name])
+        out.write_text(json.dumps(dict(machine=machine, **results), indent=1))
+    print(f'all times: {out}')
+
+
+if __name__ == '__main__':
+    run(main, parse_args())
