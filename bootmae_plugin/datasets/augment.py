@@ -81,7 +81,9 @@ def resample(
     upright = torch.zeros_like(flip)
     rows = resample_matrix(top, height, size, images.shape[2], upright, filter)
     columns = resample_matrix(left, width, size, images.shape[3], flip, filter)
-    return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+    # mmengine prepares the batch within autocast; pixels are not for half precision.
+    with torch.autocast(images.device.type, enabled=False):
+        return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
 
 
 class _BoxTransform:

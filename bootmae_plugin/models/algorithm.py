@@ -6,6 +6,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..errors import check
+from .late_log import LateLog
 from .targets import TargetGenerator
 
 
@@ -70,6 +71,7 @@ class BootMAE(BaseSelfSupervisor):
         )
         self.register_buffer('stage_number', torch.tensor(1))
         self._stage = 1
+        self.late_log = LateLog()
 
     def _build_decoders(self, neck: dict, branches: list[str]) -> nn.Module:
         """One decoder for all branches, or a ModuleDict with one for each."""
@@ -139,6 +141,11 @@ class BootMAE(BaseSelfSupervisor):
             values['loss'] = head.branch_weight * values['loss']
             losses.update({f'{key}_{name}': value for key, value in values.items()})
         return losses
+
+    def parse_losses(self, losses: dict) -> tuple[Tensor, dict[str, Tensor]]:
+        """As in mmengine; on a GPU what is logged is one step late."""
+        loss, values = super().parse_losses(losses)
+        return loss, self.late_log(values)
 
     def decoder(self, name: str) -> nn.Module:
         """The decoder of a branch; a single neck serves them all."""

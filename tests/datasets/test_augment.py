@@ -108,3 +108,15 @@ def test_half_the_images_are_mirrored_and_samples_differ():
 def test_bad_input(transform, words):
     with pytest.raises(UserError, match=words):
         transform()
+
+
+def test_mixed_precision_does_not_touch_the_pixels():
+    images = torch.rand(4, 3, 40, 40) * 255
+    crop = BatchRandomResizedCrop(32)
+    torch.manual_seed(0)
+    exact = crop(images)
+    torch.manual_seed(0)
+    with torch.autocast('cpu', torch.bfloat16):
+        mixed = crop(images)
+    assert mixed.dtype == torch.float32
+    assert torch.equal(mixed, exact)
