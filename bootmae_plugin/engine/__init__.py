@@ -10,9 +10,11 @@ from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
 from .schedulers import WarmupCosineLR
 from .segmentation import SegmentationPictureHook
+from .sharded import BlockFSDPStrategy, ShardedRunner
 
 __all__ = [
     'Bf16OptimWrapper',
+    'BlockFSDPStrategy',
     'BootstrapHook',
     'KNNHook',
     'LayerDecayConstructor',
@@ -21,5 +23,6 @@ __all__ = [
     'ProgressHook',
     'ReconstructionHook',
     'SegmentationPictureHook',
+    'ShardedRunner',
     'WarmupCosineLR',
 ]

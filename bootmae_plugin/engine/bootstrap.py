@@ -12,6 +12,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import HOOKS
 
 from ..errors import check
+from .sharded import whole_parameters
 
 
 @HOOKS.register_module()
@@ -95,10 +96,16 @@ class BootstrapHook(Hook):
         stage = sum(start <= runner.epoch for start in self._starts)
         model = self._model(runner)
         if stage > model.stage:
-            model.start_stage(stage, self.student)
-            # New weights are drawn on every rank; rank 0's are everybody's.
-            for tensor in model.state_dict().values():
-                dist.broadcast(tensor)
+            idle = model.idle_parameters()
+            with whole_parameters(runner.model):
+                model.start_stage(stage, self.student)
+                # New weights are drawn on every rank; rank 0's are everybody's.
+                for tensor in (*model.parameters(), *model.buffers()):
+                    dist.broadcast(tensor.data)
+            # FSDP has stepped with gradients of zeros where there are none yet.
+            for parameter in idle - model.idle_parameters():
+                for value in runner.optim_wrapper.optimizer.state[parameter].values():
+                    value.zero_()
             # The last values of a branch that has ended would go on being logged.
             for key in [*runner.message_hub.log_scalars]:
                 if key.startswith(('train/loss', 'train/explained')):
@@ -121,7 +128,8 @@ class BootstrapHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.optim_wrapper.should_update():  # not within an accumulated step
-            self._model(runner).after_step(runner.epoch, runner.max_epochs)
+            with whole_parameters(runner.model, blocks=False):
+                self._model(runner).after_step(runner.epoch, runner.max_epochs)
 
     def after_train_epoch(self, runner) -> None:
         if runner.epoch + 1 in [*self._starts[1:], runner.max_epochs]:

@@ -10,6 +10,7 @@ from mmpretrain.registry import DATASETS, HOOKS
 from torch import Tensor
 
 from ..errors import check
+from .sharded import refuse_sharded
 
 COLLAPSED = 0.05
 
@@ -58,6 +59,7 @@ class KNNHook(Hook):
         self.interval, self.k, self.pool = interval, k, pool
 
     def before_run(self, runner) -> None:
+        refuse_sharded(runner.model, 'KNNHook')
         if dist.is_main_process():
             self.data = [DATASETS.build(c) for c in (self.train_cfg, self.test_cfg)]
             check(
@@ -70,7 +72,9 @@ class KNNHook(Hook):
         if not (last or self.every_n_epochs(runner, self.interval)):
             return
         if dist.is_main_process():
-            self._evaluate(runner)
+            # Blocks compiled for training would be compiled again for other sizes.
+            with torch.compiler.set_stance('force_eager'):
+                self._evaluate(runner)
         dist.barrier()
 
     def _evaluate(self, runner) -> None:

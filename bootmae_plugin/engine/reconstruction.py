@@ -7,6 +7,7 @@ from mmpretrain.registry import HOOKS
 
 from ..errors import check
 from ..models.heads import PixelHead
+from .sharded import refuse_sharded
 
 
 @HOOKS.register_module()
@@ -31,6 +32,7 @@ class ReconstructionHook(Hook):
         self.interval, self.number = interval, number
 
     def before_run(self, runner) -> None:
+        refuse_sharded(runner.model, 'ReconstructionHook')
         check(
             hasattr(runner.train_dataloader.dataset, 'images'),
             'ReconstructionHook takes its images from a data set held in memory '
@@ -50,6 +52,7 @@ class ReconstructionHook(Hook):
         with torch.random.fork_rng([device] if device.type == 'cuda' else []):
             torch.manual_seed(0)
             model.eval()
-            picture = quadruplets(model, images)
+            with torch.compiler.set_stance('force_eager'):  # see KNNHook
+                picture = quadruplets(model, images)
             model.train()
         runner.visualizer.add_image('reconstruction', picture, step=runner.epoch + 1)

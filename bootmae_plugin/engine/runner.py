@@ -7,10 +7,11 @@ from pathlib import Path
 import torch
 from mmengine import dist
 from mmengine.config import Config
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner, find_latest_checkpoint
 from mmpretrain.registry import RUNNERS
+from torch import nn
 
 from ..errors import check
 from ..models.layers import BLOCKS
@@ -21,6 +22,7 @@ from .progress import ProgressHook
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(
     'is skipped since its requires_grad=False|FileClient|HardDisk|The prefix is not set'
+    '|in the "function" registry tree'
 )
 
 
@@ -29,7 +31,7 @@ class PluginRunner(Runner):
     """mmengine's Runner as ``tools/train.py`` and ``tools/test.py`` use it.
 
     * the terminal shows :class:`ProgressHook` and warnings, the log file everything;
-    * ``compile=True`` compiles the transformer blocks, see :meth:`_maybe_compile`;
+    * ``compile=True`` compiles the transformer blocks, see :func:`compile_blocks`;
     * loading a checkpoint for evaluation is strict, with one line that says what is
       missing; nothing is unpickled;
     * the classes of data, head and checkpoint have to agree;
@@ -38,16 +40,14 @@ class PluginRunner(Runner):
     """
 
     def __init__(self, model, work_dir, *args, **kwargs) -> None:
-        guard_work_dir(kwargs.get('cfg'), Path(work_dir))
+        guard_work_dir(kwargs.get('cfg'), work_dir)
         super().__init__(model, work_dir, *args, **kwargs)
         self.register_hook(ProgressHook())
 
     def setup_env(self, env_cfg) -> None:
         if self.distributed and not torch.cuda.is_available():
-            # mmengine's own set-up asks for a GPU; gloo does without.
             env_cfg = dict(env_cfg, dist_cfg={})
-            if not dist.is_distributed():
-                torch.distributed.init_process_group('gloo')
+            start_gloo()
         super().setup_env(env_cfg)
 
     def wrap_model(self, model_wrapper_cfg, model):
@@ -62,29 +62,12 @@ class PluginRunner(Runner):
         return super().wrap_model(model_wrapper_cfg, model)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
-        logger = super().build_logger(*args, **kwargs)
-        for handler in logger.handlers:
-            if type(handler) is logging.StreamHandler:
-                handler.setLevel(max(handler.level, logging.WARNING))
-                handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
-        return logger
+        return keep_quiet(super().build_logger(*args, **kwargs))
 
     def _maybe_compile(self, target: str) -> None:
-        """Compile the transformer blocks in place of mmengine's whole training step.
-
-        They are nearly all of the work and alike, so one compilation serves them all; a
-        stage that starts adds the teacher's. A model without them is compiled as
-        mmengine does it. The options are ``torch.compile``'s.
-        """
-        options = self.cfg.get('compile')
-        blocks = [m for m in self.model.modules() if isinstance(m, BLOCKS)]
-        if not options or not blocks:
+        """In place of mmengine's whole training step; see :func:`compile_blocks`."""
+        if not compile_blocks(self.model, self.cfg.get('compile')):
             super()._maybe_compile(target)
-            return
-        options = dict(dynamic=False) if options is True else dict(options)
-        for block in blocks:
-            block.compile(**options)
-        self.logger.info(f'{len(blocks)} transformer blocks will be compiled')
 
     def _check_classes(self, name: str, loop) -> None:
         model = self.model.module if is_model_wrapper(self.model) else self.model
@@ -133,13 +116,51 @@ class PluginRunner(Runner):
         return super().load_checkpoint(filename, map_location, strict)
 
 
-def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
+def start_gloo() -> bool:
+    """Without a GPU, which mmengine's own set-up asks for: gloo. Whether it was."""
+    if torch.cuda.is_available():
+        return False
+    if not dist.is_distributed():
+        torch.distributed.init_process_group('gloo')
+    return True
+
+
+def keep_quiet(logger: MMLogger) -> MMLogger:
+    """On the terminal only warnings; the log file keeps everything."""
+    for handler in logger.handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(max(handler.level, logging.WARNING))
+            handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
+    return logger
+
+
+def compile_blocks(model: nn.Module, options: dict | bool | None) -> int:
+    """Compile the transformer blocks; their number.
+
+    They are nearly all of the work and alike, so one compilation serves them all; a
+    stage that starts adds the teacher's.
+
+    Args:
+        model: Any model; one without our blocks is left alone.
+        options: Of ``torch.compile``; True: ``dynamic=False``; False or None: not.
+    """
+    blocks = [m for m in model.modules() if isinstance(m, BLOCKS)] if options else []
+    options = dict(dynamic=False) if options is True else dict(options or {})
+    for block in blocks:
+        block.compile(**options)
+    if blocks:
+        print_log(f'{len(blocks)} transformer blocks will be compiled', 'current')
+    return len(blocks)
+
+
+def guard_work_dir(cfg: Config | None, work_dir: str | Path) -> None:
     """Refuse to train into a work dir that holds another experiment.
 
     Raises:
         UserError: if ``work_dir`` holds checkpoints, unless the config asks to resume
             and is the one that made them.
     """
+    work_dir = Path(work_dir)
     if cfg is None or cfg.get('train_dataloader') is None or not dist.is_main_process():
         return
     if not (work_dir / 'last_checkpoint').exists():
@@ -158,8 +179,13 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
     )
     kept = Config.fromfile(path)
     # A longer schedule, other workers, ... may differ; another model may not.
+    ours, theirs = (
+        # FlexibleRunner moves the preprocessing, which may differ, into it.
+        {k: v for k, v in c.get('model').items() if k != 'data_preprocessor'}
+        for c in (cfg, kept)
+    )
     check(
-        kept.get('model') == cfg.get('model'),
+        ours == theirs,
         f'work dir {work_dir} holds another experiment: its config {path.name} has '
         'another model; choose another --work-dir (nothing was changed)',
     )

@@ -155,6 +155,14 @@ class BootMAE(BaseSelfSupervisor):
         """The branches trained in this stage, with their names."""
         return [(k, head) for k, head in self.head.items() if head.active(self.stage)]
 
+    def idle_parameters(self) -> set[nn.Parameter]:
+        """Those of prediction layers and decoders that no active branch uses."""
+        names = {name for name, _ in self.active_branches()}
+        parts = {name: (self.head[name], self.decoder(name)) for name in self.head}
+        used = {m for name in names for m in parts[name]}
+        idle = {m for name in parts for m in parts[name]} - used
+        return {p for module in idle for p in module.parameters()}
+
     def start_stage(self, stage: int, student: str = 'continue') -> None:
         """Enter a stage: the teacher takes the encoder, new branches start.
 

@@ -211,7 +211,11 @@ class MaskedViT(BaseBackbone):
         return torch.cat([first.to(x.dtype).expand(len(x), -1, -1), x], dim=1)
 
     def encode(
-        self, images: Tensor, mask: Mask | None = None, blocks: Collection[int] = ()
+        self,
+        images: Tensor,
+        mask: Mask | None = None,
+        blocks: Collection[int] = (),
+        patches_only: bool = False,
     ) -> Latent:
         """Encode the visible patches (all of them without a mask).
 
@@ -219,13 +223,18 @@ class MaskedViT(BaseBackbone):
             images: (B, C, H, W) normalised.
             mask: Which patches are visible. Defaults to None: all.
             blocks: Indices of blocks whose output is wanted, too.
+            patches_only: The last block gives no extra tokens (a teacher's are not
+                used). Defaults to False.
 
         Returns:
-            (B, E + K, D) tokens masked, (B, E + L, D) unmasked.
+            (B, E + K, D) tokens masked, (B, E + L, D) unmasked; E is 0 with
+            ``patches_only``.
         """
         x, outputs = self.embed(images, mask), {}
         for i, block in enumerate(self.blocks):
-            x = block(x)
+            last = i == self.num_layers - 1
+            wanted = x.shape[1] - self.num_extra_tokens
+            x = block(x, wanted if patches_only and last else None)
             if i in blocks:
                 outputs[i] = x
         return Latent(self.norm(x), outputs)

@@ -14,6 +14,10 @@ from .layers import Geometry
 from .pretrained import load_encoder, load_module
 
 
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
 class TargetGenerator(BaseModule):
     """Base of the teachers: an encoder whose features are predicted.
 
@@ -60,17 +64,15 @@ class StageEncoder(TargetGenerator):
 
     @torch.no_grad()
     def start_stage(self, student: nn.Module) -> None:
-        self.encoder.load_state_dict(student.state_dict())
+        for own, theirs in zip(_tensors(self.encoder), _tensors(student), strict=True):
+            own.copy_(theirs)  # not state_dict, which gathers a sharded model
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, L, embed_dims)."""
-        if self.final_norm:
-            tokens = self.encoder.encode(images).tokens
-        else:
-            last = self.encoder.num_layers - 1
-            tokens = self.encoder.encode(images, blocks=[last]).blocks[last]
-        return tokens[:, self.encoder.num_extra_tokens :]
+        last = self.encoder.num_layers - 1
+        latent = self.encoder.encode(images, blocks=[last], patches_only=True)
+        return latent.tokens if self.final_norm else latent.blocks[last]
 
 
 @MODELS.register_module()

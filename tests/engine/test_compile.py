@@ -36,4 +36,21 @@ def test_compiled_training_equals_eager_through_a_stage_switch(tmp_path):
     a, b = eager.state_dict(), compiled.state_dict()
     assert list(a) == list(b)  # a checkpoint does not show it
     for key in a:
-        assert torch.allclose(a[key].float(), b[key].float(), atol=2e-3), key
+        # AdamW makes a whole step of the sign of a gradient near 0.
+        assert (a[key].float() - b[key].float()).abs().mean() < 2e-5, key
+
+
+def test_looking_at_the_features_compiles_nothing_more(tmp_path):
+    digits = dict(type='InMemoryImages', source=dict(type='Digits', indices=32))
+    hooks = [
+        dict(type='KNNHook', train=digits, test=digits, interval=1, k=5),
+        dict(type='ReconstructionHook', interval=1, number=2),
+    ]
+    graphs = {}
+    for name, custom in {'without': [], 'with': hooks}.items():
+        torch._dynamo.reset()
+        torch._dynamo.utils.counters.clear()
+        options = dict(backend='eager', dynamic=False)
+        train(tmp_path / name, compile=options, custom_hooks=custom)
+        graphs[name] = torch._dynamo.utils.counters['stats']['unique_graphs']
+    assert graphs['with'] == graphs['without'] > 0

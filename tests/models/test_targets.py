@@ -96,7 +96,7 @@ def test_without_the_final_norm():
     x = encoder.embed(images)
     for block in encoder.blocks:
         x = block(x)
-    assert torch.equal(teacher(images), x[:, 2:])
+    assert torch.allclose(teacher(images), x[:, 2:], atol=1e-6)  # and no more of it
 
 
 @pytest.mark.parametrize(

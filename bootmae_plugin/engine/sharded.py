@@ -1,0 +1,167 @@
+"""Sharded training (FSDP): for encoders whose weights and optimiser fill a GPU."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from mmengine import dist
+from mmengine._strategy import BaseStrategy, FSDPStrategy
+from mmengine.logging import MMLogger
+from mmengine.registry import STRATEGIES
+from mmengine.runner import FlexibleRunner, find_latest_checkpoint
+from mmpretrain.registry import RUNNERS
+from torch import nn
+from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
+from torch.distributed.fsdp.wrap import ModuleWrapPolicy
+
+from ..errors import check
+from ..models.layers import BLOCKS
+from ..models.pretrained import read_checkpoint
+from .progress import ProgressHook
+from .runner import compile_blocks, guard_work_dir, keep_quiet, start_gloo
+
+
+@contextmanager
+def whole_parameters(model: nn.Module, blocks: bool = True) -> Iterator[None]:
+    """Parameters as they were before sharding, on all processes; what is written stays.
+
+    Does nothing to a model that is not sharded.
+
+    Args:
+        model: As the runner holds it.
+        blocks: Those of the transformer blocks, too. Defaults to True. Without them
+            hardly anything is sent, and blocks of equal shape are still sharded alike.
+    """
+    if not isinstance(model, FSDP):
+        yield
+        return
+    with FSDP.summon_full_params(model, recurse=blocks):
+        yield
+
+
+def refuse_sharded(model: nn.Module, what: str) -> None:
+    """Stop what would encode images on one process, where each has only its shard.
+
+    Raises:
+        UserError: if the model is sharded.
+    """
+    check(
+        not isinstance(model, FSDP),
+        f'{what} encodes images on one process and cannot with sharded weights: remove '
+        'it, and use tools/knn.py and tools/reconstruct.py on the checkpoints',
+    )
+
+
+def is_trained_block(module: nn.Module) -> bool:
+    """A transformer block with something to train (a teacher's has not)."""
+    trained = any(p.requires_grad for p in module.parameters())
+    return isinstance(module, BLOCKS) and trained
+
+
+@STRATEGIES.register_module()
+class BlockFSDPStrategy(FSDPStrategy):
+    """mmengine's FSDP with every transformer block a unit of its own; CPUs, too.
+
+    The rest of the model is the root's unit: ``MaskedViT.encode`` is not ``forward``,
+    so an encoder that is a unit would never be gathered. Blocks of student and teacher
+    are sharded alike. Checkpoints are whole, the same as without sharding.
+
+    Args:
+        recompute: Keep only the inputs of trained blocks, and calculate what is in them
+            again for the backward pass (activation checkpointing). Defaults to False.
+        model_wrapper: Further options of torch's FSDP. Defaults to None.
+        **kwargs: See mmengine's ``FSDPStrategy``.
+
+    Raises:
+        UserError: without a launcher, and for ``clip_grad``, whose norm mmengine takes
+            of each process' shard alone.
+    """
+
+    def __init__(
+        self, *, recompute: bool = False, model_wrapper: dict | None = None, **kwargs
+    ) -> None:
+        launcher = (kwargs.get('env_kwargs') or {}).get('launcher')
+        check(
+            launcher != 'none',
+            'sharded training needs a launcher: bash tools/dist_train.sh CONFIG GPUS',
+        )
+        if recompute:
+            kwargs['activation_checkpointing'] = dict(check_fn=is_trained_block)
+        options = dict(
+            type='MMFullyShardedDataParallel',
+            auto_wrap_policy=ModuleWrapPolicy(set(BLOCKS)),
+        )
+        if not torch.cuda.is_available():
+            options['device_id'] = torch.device('cpu')
+        kwargs.setdefault('state_dict_cfg', 'full')
+        super().__init__(model_wrapper={**options, **(model_wrapper or {})}, **kwargs)
+
+    def _setup_distributed(self, launcher: str = 'pytorch', **kwargs) -> None:
+        if not start_gloo():
+            super()._setup_distributed(launcher, **kwargs)
+
+    def _wrap_model(self, model: nn.Module) -> nn.Module:
+        for tensor in (*model.parameters(), *model.buffers()):
+            dist.broadcast(tensor.data)  # ranks are seeded differently
+        return super()._wrap_model(model)
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        return keep_quiet(super().build_logger(*args, **kwargs))
+
+    def compile_model(self, model: nn.Module, compile: dict | bool = False):
+        """Compile the transformer blocks, as :class:`PluginRunner` does."""
+        compile_blocks(model, compile)
+        return model
+
+    def build_optim_wrapper(self, optim_wrapper, model: nn.Module | None = None):
+        check(
+            not isinstance(optim_wrapper, dict) or not optim_wrapper.get('clip_grad'),
+            f'clip_grad={dict(optim_wrapper).get("clip_grad")} does not work with '
+            'sharded weights: set optim_wrapper.clip_grad=None, or train without FSDP',
+        )
+        wrapper = super().build_optim_wrapper(optim_wrapper, model)
+        wrapper.optimizer.register_step_pre_hook(self._leave_idle_alone)
+        return wrapper
+
+    def _leave_idle_alone(self, optimizer: torch.optim.Optimizer, *_) -> None:
+        """FSDP gives the branches that are not in this stage gradients of zeros, which
+        the optimiser would decay; but each parameter has to have a state."""
+        if hasattr(self.model.module, 'idle_parameters'):
+            for parameter in self.model.module.idle_parameters():
+                if parameter in optimizer.state:
+                    parameter.grad = None
+
+    def load_optim_state_dict(self, state_dict: dict) -> None:
+        """As in mmengine, whose arguments are in the order of an older torch."""
+        optimizer = self.optim_wrapper.optimizer
+        self.optim_wrapper.load_state_dict(
+            FSDP.optim_state_dict_to_load(
+                model=self.model, optim=optimizer, optim_state_dict=state_dict
+            )
+        )
+
+    def _build_param_scheduler(self, *args, **kwargs) -> list:
+        # FSDPStrategy's own does not know convert_to_iter_based.
+        return BaseStrategy._build_param_scheduler(self, *args, **kwargs)
+
+
+@RUNNERS.register_module()
+class ShardedRunner(FlexibleRunner):
+    """mmengine's FlexibleRunner with :class:`PluginRunner`'s terminal and guards."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        guard_work_dir(kwargs.get('cfg'), kwargs['work_dir'])
+        super().__init__(*args, **kwargs)
+        self.register_hook(ProgressHook())
+
+    def build_param_scheduler(self, scheduler: dict | list) -> list:
+        """Under the name it has in mmengine's Runner."""
+        return self.strategy.build_param_scheduler(scheduler, self.optim_wrapper)
+
+    def load_or_resume(self) -> None:
+        path = self._load_from
+        if self._resume and path is None:
+            path = find_latest_checkpoint(self.work_dir)
+        if path is not None:
+            read_checkpoint(path)  # one clear line where it is damaged; no unpickling
+        super().load_or_resume()
