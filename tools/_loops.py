@@ -2,12 +2,13 @@
 
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import numpy as np
 import torch
-from _measure import interleave, ratio
+from _measure import interleave, ratio, seconds
 from _peers import SHAPES, make_step, mmpretrain_config
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
@@ -83,7 +84,8 @@ def data_routes(rounds: int) -> dict:
 
         return work
 
-    times = interleave({k: route(k) for k in ('ours', 'mmpretrain')}, rounds)
+    kinds = ('ours', 'mmpretrain')
+    times = interleave({k: partial(seconds, route(k)) for k in kinds}, rounds)
     torch.set_num_threads(threads)
     rows = [
         {
@@ -176,17 +178,24 @@ def _work(rank: int, folder: str, shape: str, rounds: int) -> None:
         'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2
     )
     images = torch.randn(BATCH, 3, 32, 32)
-    alone = make_step('ours', SHAPES[shape])
-    together = make_step('ours', SHAPES[shape], parallel=True)
-    times = {'1 process': [], '2 processes': []}
+    alone = partial(make_step('ours', SHAPES[shape]), images)
+    together = partial(make_step('ours', SHAPES[shape], parallel=True), images)
+    a, b = torch.randn(2, 2048, 2048).bfloat16()
+    product = partial(torch.mm, a, b)
+    # (what, on both processes)
+    work = {
+        '1 process': (alone, False),
+        '2 processes': (together, True),
+        'matrix product, 1 process': (product, False),
+        'matrix product, 2 processes': (product, True),
+    }
+    times = {name: [] for name in work}
     for i in range(rounds + 1):
-        for name in times:
+        for name, (call, both) in work.items():
             torch.distributed.barrier()
             start = time.perf_counter()
-            if name == '2 processes':
-                together(images)
-            elif rank == 0:
-                alone(images)
+            if both or rank == 0:
+                call()
             if i > 0:
                 times[name].append(time.perf_counter() - start)
     if rank == 0:
@@ -199,13 +208,19 @@ def processes(shape: str, rounds: int) -> dict:
     with tempfile.TemporaryDirectory() as folder:
         torch.multiprocessing.spawn(_work, (folder, shape, rounds), nprocs=2)
         times = torch.load(f'{folder}/times.pt', weights_only=True)
-    each = dict(times, **{'2 processes': [t / 2 for t in times['2 processes']]})
-    rows = [
-        {
-            'step': name,
-            'images/s': round(BATCH / median(values)),
-            'x 1 process': round(ratio(each, '1 process', name), 2),
-        }
-        for name, values in each.items()
-    ]
+    rows = []
+    for name in ('1 process', '2 processes'):
+        share = {k: ratio(times, f'{k}1 process', k + name) for k in PREFIXES}
+        count = int(name[0])
+        rows.append(
+            {
+                'step': name,
+                'images/s': round(count * BATCH / median(times[name])),
+                'x 1 process': round(count * share[''], 2),
+                'x, matrix products alone': round(count * share[PREFIXES[1]], 2),
+            }
+        )
     return dict(title=f'processes of one thread, {shape}', rows=rows, times=times)
+
+
+PREFIXES = ('', 'matrix product, ')

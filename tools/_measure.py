@@ -1,8 +1,12 @@
 """Timing side by side: interleaved rounds, medians, the machine's own limits."""
 
-import resource
+import importlib
+import multiprocessing
+import os
 import time
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from statistics import median
 
 import torch
@@ -23,9 +27,9 @@ def seconds(work: Callable[[], None], device: str = 'cpu') -> float:
 
 
 def interleave(
-    contestants: dict[str, Callable[[], None]], rounds: int, device: str = 'cpu'
+    contestants: dict[str, Callable[[], float]], rounds: int
 ) -> dict[str, list[float]]:
-    """Seconds of every call: A B C, A B C, ..., after one call of each to warm up.
+    """The seconds that each call gives: A B C, A B C, ..., after one to warm up.
 
     What else the machine does meanwhile meets all contestants alike.
     """
@@ -34,7 +38,7 @@ def interleave(
     times = {name: [] for name in contestants}
     for _ in range(rounds):
         for name, work in contestants.items():
-            times[name].append(seconds(work, device))
+            times[name].append(work())
     return times
 
 
@@ -49,8 +53,9 @@ def matmul_rate(dtype: torch.dtype, device: str, rounds: int = 5) -> float:
     size = 2048 if device == 'cpu' else 8192
     a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
     out = torch.empty_like(a)
-    work = {'product': lambda: torch.mm(a, b, out=out)}
-    return 2 * size**3 / median(interleave(work, rounds, device)['product'])
+    work = partial(torch.mm, a, b, out=out)
+    times = interleave({'product': partial(seconds, work, device)}, rounds)
+    return 2 * size**3 / median(times['product'])
 
 
 def flops(step: Callable[[torch.Tensor], None], images: torch.Tensor) -> float:
@@ -68,6 +73,57 @@ def peak_memory(work: Callable[[], None], device: str) -> float:
         torch.cuda.reset_peak_memory_stats()
         work()
         return torch.cuda.max_memory_allocated() / 2**20
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    Path('/proc/self/clear_refs').write_text('5')  # the peak is now what there is
+    before = _resident('VmRSS')
     work()
-    return (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 2**10
+    return _resident('VmHWM') - before
+
+
+def _resident(field: str) -> float:
+    """MiB of this process, which Linux counts anew for each; getrusage inherits."""
+    status = Path('/proc/self/status').read_text()
+    return int(status.split(f'{field}:')[1].split()[0]) / 2**10
+
+
+class Remote:
+    """A contestant in a process of its own, where no other changes its memory.
+
+    Args:
+        module, name: Of what is called there, once, to give what is called in turns.
+        *args: Its arguments.
+    """
+
+    def __init__(self, module: str, name: str, *args) -> None:
+        context = multiprocessing.get_context('forkserver')
+        context.set_forkserver_preload(['bootmae_plugin', 'mmpretrain.models'])
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(
+            target=_serve, args=(theirs, module, name, args), daemon=True
+        )
+        self._process.start()
+
+    def __call__(self, *args):
+        self._pipe.send(args)
+        answer = self._pipe.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.join()
+
+
+def _serve(pipe, module: str, name: str, args: tuple) -> None:
+    # What the libraries print when they are imported; errors go through the pipe.
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, 1)
+    os.dup2(silence, 2)
+    work = None
+    while True:
+        call = pipe.recv()
+        try:
+            work = work or getattr(importlib.import_module(module), name)(*args)
+            pipe.send(work(*call))
+        except Exception as error:
+            pipe.send(error)

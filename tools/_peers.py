@@ -1,11 +1,17 @@
 """The masked autoencoders that tools/benchmark.py compares, at equal architecture."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
+from _measure import peak_memory, seconds
+from mmengine.registry import init_default_scope
+from mmpretrain.registry import MODELS
 from torch import Tensor, nn
+
+from bootmae_plugin.engine.memory import keep_freed_memory
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,6 @@ def ours(
     shape: Shape, stage: int = 1, views: int = 1, **decoder
 ) -> tuple[nn.Module, Loss]:
     """This plugin: DeiT with two extra tokens, so one token more than the others."""
-    from mmpretrain.registry import MODELS
-
     width, heads = shape.width, shape.heads
     branch = dict(type='PixelHead', last_stage=1)
     if stage > 1:
@@ -108,8 +112,6 @@ def mmpretrain_config(shape: Shape) -> dict:
 
 
 def mmpretrain(shape: Shape) -> tuple[nn.Module, Loss]:
-    from mmpretrain.registry import MODELS
-
     model = MODELS.build(mmpretrain_config(shape))
     return model, lambda images: model.loss(images, None)['loss']
 
@@ -208,6 +210,8 @@ def make_step(
     (fused). ``compile`` compiles this plugin's blocks, or a peer's loss; ``parallel``
     averages the gradients over the processes.
     """
+    if name == 'ours' and device == 'cpu':
+        keep_freed_memory()  # as the runner does
     compiled = options.pop('compile', False)
     parallel = options.pop('parallel', False)
     model, loss = PEERS[name](shape, **options)
@@ -234,3 +238,37 @@ def make_step(
         optimizer.step()
 
     return step
+
+
+class Contestant:
+    """A training step and its batches, for a process of its own (``Remote``).
+
+    Args:
+        shape: Name in ``SHAPES``.
+        device: 'cpu' or 'cuda'.
+        threads: Of torch.
+        setup: Further arguments of :func:`make_step`.
+    """
+
+    def __init__(self, shape: str, device: str, threads: int, setup: dict) -> None:
+        logging.disable(logging.WARNING)  # mmengine on every initialised weight
+        torch.set_num_threads(threads)
+        init_default_scope('mmpretrain')
+        self.shape, self.device = SHAPES[shape], device
+        self.step = make_step(shape=self.shape, device=device, **setup)
+        self.batches = {}
+
+    def __call__(self, size: int, steps: int = 1, memory: bool = False) -> float:
+        """Seconds of a step on ``size`` images, or the MiB that the steps need."""
+        if size not in self.batches:
+            side = self.shape.image
+            self.batches[size] = torch.randn(size, 3, side, side, device=self.device)
+        batch = self.batches[size]
+
+        def work() -> None:
+            for _ in range(steps):
+                self.step(batch)
+
+        if memory:
+            return peak_memory(work, self.device)
+        return seconds(work, self.device) / steps

@@ -4,17 +4,19 @@
     python tools/benchmark.py steps stages             # some of it
     python tools/benchmark.py steps --device cuda --batch 512 1024 2048
 
-All contestants of a section are measured in one run, in turns (A B C, A B C, ...), and
-the figures are medians; compare ratios, not images/s of different runs. Peers that are
-not installed are left out (pip install lightly transformers). The tables go to the
-terminal, and with all the times into OUT (default: work_dirs/benchmark.json).
+All contestants of a section are measured in one run, each in a process of its own, in
+turns (A B C, A B C, ...), and the figures are medians; compare ratios, not images/s of
+different runs. Peers that are not installed are left out (pip install lightly
+transformers). The tables go to the terminal, and with all the times into OUT (default:
+work_dirs/benchmark.json).
 """
 
 import argparse
 import json
 import os
-import subprocess
 import sys
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -33,9 +35,6 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--threads', type=int, help="default: torch's")
     parser.add_argument('--no-compile', action='store_true', help='no compiled runs')
     parser.add_argument('--out', default='work_dirs/benchmark.json')
-    parser.add_argument(
-        '--memory-of', help=argparse.SUPPRESS
-    )  # in a process of its own
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
     return parser.parse_args()
 
@@ -54,27 +53,38 @@ def contestants(args) -> dict[str, dict]:
     return chosen
 
 
-def images(args, batch: int):
+# Steps of a turn: what the others left in the caches costs the first one.
+TURN = 3
+
+
+@contextmanager
+def processes_of(setups: dict[str, dict], args):
+    """Each contestant in a process of its own, waiting for its turn."""
     import torch
-    from _peers import SHAPES
+    from _measure import Remote
 
-    side = SHAPES[args.shape].image
-    return torch.randn(batch, 3, side, side, device=args.device)
+    threads = torch.get_num_threads()
+    chosen = {
+        name: Remote('_peers', 'Contestant', args.shape, args.device, threads, setup)
+        for name, setup in setups.items()
+    }
+    try:
+        yield chosen
+    finally:
+        for contestant in chosen.values():
+            contestant.close()
 
 
-def fastest(steps: dict, args) -> dict[str, int]:
-    """The batch at which each contestant is fastest, by two rounds of each."""
-    from _measure import interleave
-
+def fastest(contestants: dict, args) -> dict[str, int]:
+    """The batch at which each contestant is fastest, by two turns of each."""
     best = {}
-    for name, step in steps.items():
+    for name, contestant in contestants.items():
         # A compiled step would be compiled again for every size.
         sizes = args.batch[-2:-1] if 'compiled' in name else args.batch
         rates = {}
         for size in sizes or args.batch:
-            batch = images(args, size)
-            times = interleave({'': lambda s=step, b=batch: s(b)}, 2, args.device)['']
-            rates[size] = size / min(times)
+            contestant(size)
+            rates[size] = size / min(contestant(size, TURN) for _ in range(2))
         best[name] = max(rates, key=rates.get)
     return best
 
@@ -86,19 +96,13 @@ def measure_steps(args) -> dict:
     from _peers import SHAPES, make_step
 
     shape = SHAPES[args.shape]
-    setup = contestants(args)
-    steps = {
-        k: make_step(shape=shape, device=args.device, **v) for k, v in setup.items()
-    }
-    best = fastest(steps, args)
     rates = {k: matmul_rate(getattr(torch, k), args.device) for k in LIMITS.values()}
-    per_image = flops(make_step('ours', shape, args.device), images(args, 16))
-    batches = {name: images(args, best[name]) for name in steps}
-    times = interleave(
-        {k: lambda s=s, b=batches[k]: s(b) for k, s in steps.items()},
-        args.rounds,
-        args.device,
-    )
+    images = torch.randn(16, 3, shape.image, shape.image, device=args.device)
+    per_image = flops(make_step('ours', shape, args.device), images)
+    with processes_of(contestants(args), args) as chosen:
+        best = fastest(chosen, args)
+        turns = {k: partial(c, best[k], TURN) for k, c in chosen.items()}
+        times = interleave(turns, args.rounds)
     each = {k: [t / best[k] for t in values] for k, values in times.items()}
     rows = []
     for name, values in each.items():
@@ -124,38 +128,21 @@ LIMITS = dict(fp32='float32', bf16='bfloat16')
 
 
 def measure_memory(args) -> dict:
-    """Peak memory of three steps at a batch of 512, each in a process of its own."""
+    """Peak memory of three steps at a batch of 512."""
+    eager = {k: v for k, v in contestants(args).items() if 'compiled' not in k}
     rows = []
-    for name in contestants(args):
-        if 'compiled' in name:
-            continue
-        words = [sys.executable, __file__, '--memory-of', name, '--shape', args.shape]
-        words += ['--device', args.device]
-        done = subprocess.run(words, capture_output=True, text=True, check=True)
-        rows.append({'step': name, 'peak MiB': round(float(done.stdout.split()[-1]))})
-    return dict(title='peak memory at a batch of 512', rows=rows)
-
-
-def memory_of(args) -> None:
-    from _measure import peak_memory
-    from _peers import SHAPES, make_step
-
-    step = make_step(
-        shape=SHAPES[args.shape],
-        device=args.device,
-        **contestants(args)[args.memory_of],
-    )
-    step(images(args, 2))  # what a first step loads is not the batch's
-    batch = images(args, 512)
-    print(peak_memory(lambda: [step(batch) for _ in range(3)], args.device))
+    for name, setup in eager.items():
+        with processes_of({name: setup}, args) as chosen:
+            chosen[name](2)  # what a first step loads is not the batch's
+            rows.append({'step': name, 'peak MiB': round(chosen[name](512, 3, True))})
+    return dict(title=f'peak memory at a batch of 512, {args.shape}', rows=rows)
 
 
 def measure_stages(args) -> dict:
     """A step with the teacher against one of stage 1, for each masked view."""
     from _measure import interleave, ratio
-    from _peers import SHAPES, make_step
 
-    shape, size = SHAPES[args.shape], args.batch[len(args.batch) // 2]
+    size = args.batch[len(args.batch) // 2]
     cross = dict(type='CrossMAEDecoder')
     runs = {
         'stage 1': (1, {}),
@@ -164,14 +151,15 @@ def measure_stages(args) -> dict:
         'stage 1, CrossMAE decoder': (1, cross),
         'stage 1, CrossMAE, predict_ratio 1/3': (1, dict(cross, predict_ratio=1 / 3)),
     }
-    work = {}
-    for name, (views, options) in runs.items():
-        step = make_step(
-            'ours', shape, args.device, compile=not args.no_compile, **options
-        )
-        batch = images(args, size // views)  # as many views in each
-        work[name] = lambda s=step, b=batch: s(b)
-    times = interleave(work, args.rounds, args.device)
+    setups = {
+        k: dict(options, name='ours', compile=not args.no_compile)
+        for k, (_, options) in runs.items()
+    }
+    with processes_of(setups, args) as chosen:
+        turns = {  # as many views in each
+            k: partial(c, size // runs[k][0], TURN) for k, c in chosen.items()
+        }
+        times = interleave(turns, args.rounds)
     rows = [
         {
             'step': name,
@@ -240,9 +228,6 @@ def main(args: argparse.Namespace) -> None:
     if args.threads:
         torch.set_num_threads(args.threads)
     init_default_scope('mmpretrain')
-    if args.memory_of:
-        memory_of(args)
-        return
     machine = dict(
         torch=torch.__version__, threads=torch.get_num_threads(), load=os.getloadavg()
     )

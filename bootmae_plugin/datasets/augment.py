@@ -7,6 +7,7 @@ in values these are torchvision's transforms (with antialiasing, as on PIL image
 """
 
 import math
+from functools import lru_cache
 
 import torch
 from mmpretrain.registry import TRANSFORMS
@@ -62,8 +63,38 @@ def resample_matrix(
     return weight / torch.where(total > 0, total, torch.ones_like(total))
 
 
+TABLE_BYTES = 32 * 2**20
+
+
+@lru_cache(maxsize=8)
+def resample_table(
+    out: int, size: int, filter: str, device: torch.device
+) -> Tensor | None:
+    """:func:`resample_matrix` of all intervals inside the image, of both directions.
+
+    Small images have few intervals: to look a matrix up is many times faster than to
+    calculate it.
+
+    Returns:
+        (2, size, size + 1, out, size), by flip, start and length; None where it would
+        be larger than ``TABLE_BYTES``.
+    """
+    if 2 * size * (size + 1) * out * size * 4 > TABLE_BYTES:
+        return None
+    grid = [torch.arange(n, device=device) for n in (2, size, size + 1)]
+    flip, start, length = (t.flatten() for t in torch.meshgrid(*grid, indexing='ij'))
+    # There is no interval of length 0; its place keeps the arithmetic simple.
+    table = resample_matrix(start, length.clamp(min=1), out, size, flip > 0, filter)
+    return table.unflatten(0, (2, size, size + 1))
+
+
 def resample(
-    images: Tensor, boxes: Tensor, size: int, flip: Tensor, filter: str = 'bicubic'
+    images: Tensor,
+    boxes: Tensor,
+    size: int,
+    flip: Tensor,
+    filter: str = 'bicubic',
+    inside: bool = False,
 ) -> Tensor:
     """Cut a box out of every image and resize it.
 
@@ -73,23 +104,33 @@ def resample(
         size: Side of the result.
         flip: (B,) bool, mirror left to right.
         filter: 'bilinear' or 'bicubic', antialiased.
+        inside: The boxes lie inside their images. Defaults to False: they may not.
 
     Returns:
         (B, C, size, size).
     """
+
+    def matrices(start: Tensor, length: Tensor, pixels: int, flip: Tensor) -> Tensor:
+        table = inside and resample_table(size, pixels, filter, images.device)
+        if torch.is_tensor(table):
+            return table[flip.long(), start, length]
+        return resample_matrix(start, length, size, pixels, flip, filter)
+
     top, left, height, width = boxes.unbind(1)
-    upright = torch.zeros_like(flip)
-    rows = resample_matrix(top, height, size, images.shape[2], upright, filter)
-    columns = resample_matrix(left, width, size, images.shape[3], flip, filter)
+    rows = matrices(top, height, images.shape[2], torch.zeros_like(flip))
+    columns = matrices(left, width, images.shape[3], flip)
     # mmengine prepares the batch within autocast; pixels are not for half precision.
     with torch.autocast(images.device.type, enabled=False):
-        return rows[:, None] @ images @ columns[:, None].transpose(2, 3)
+        # One product an image for all of its channels.
+        x = images.flatten(1, 2) @ columns.transpose(1, 2)
+        return rows[:, None] @ x.unflatten(1, images.shape[1:3])
 
 
 class _BoxTransform:
     """Base: a subclass chooses the boxes."""
 
     filter = 'bicubic'
+    inside = False
 
     def __init__(self, size: int, flip_prob: float) -> None:
         check(size > 0, f'size={size} must be positive')
@@ -102,7 +143,8 @@ class _BoxTransform:
     def __call__(self, images: Tensor) -> Tensor:
         """(B, C, H, W) float -> (B, C, size, size)."""
         flip = torch.rand(len(images), device=images.device) < self.flip_prob
-        return resample(images, self.boxes(images), self.size, flip, self.filter)
+        boxes = self.boxes(images)
+        return resample(images, boxes, self.size, flip, self.filter, self.inside)
 
 
 @TRANSFORMS.register_module()
@@ -117,6 +159,7 @@ class BatchRandomResizedCrop(_BoxTransform):
         interpolation: 'bicubic' (default) or 'bilinear'.
     """
 
+    inside = True
     tries = 10  # torchvision's, before it falls back to the central crop
 
     def __init__(

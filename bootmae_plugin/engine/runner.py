@@ -17,6 +17,7 @@ from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
 from .classes import check_checkpoint_classes, check_data_classes
+from .memory import keep_freed_memory
 from .progress import ProgressHook
 
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
@@ -41,6 +42,7 @@ class PluginRunner(Runner):
 
     def __init__(self, model, work_dir, *args, **kwargs) -> None:
         guard_work_dir(kwargs.get('cfg'), work_dir)
+        keep_freed_memory()
         super().__init__(model, work_dir, *args, **kwargs)
         self.register_hook(ProgressHook())
 

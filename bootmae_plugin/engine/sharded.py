@@ -17,6 +17,7 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import read_checkpoint
+from .memory import keep_freed_memory
 from .progress import ProgressHook
 from .runner import compile_blocks, guard_work_dir, keep_quiet, start_gloo
 
@@ -151,6 +152,7 @@ class ShardedRunner(FlexibleRunner):
 
     def __init__(self, *args, **kwargs) -> None:
         guard_work_dir(kwargs.get('cfg'), kwargs['work_dir'])
+        keep_freed_memory()
         super().__init__(*args, **kwargs)
         self.register_hook(ProgressHook())
 

@@ -7,7 +7,11 @@ from torchvision.transforms.functional import pad, resized_crop
 
 from bootmae_plugin import UserError
 from bootmae_plugin.datasets import BatchPadCrop, BatchRandomResizedCrop
-from bootmae_plugin.datasets.augment import resample
+from bootmae_plugin.datasets.augment import (
+    resample,
+    resample_matrix,
+    resample_table,
+)
 
 MODES = dict(bilinear=InterpolationMode.BILINEAR, bicubic=InterpolationMode.BICUBIC)
 BOXES = [[0, 0, 32, 32], [3, 5, 20, 27], [10, 0, 15, 15], [31, 31, 1, 1], [0, 4, 9, 28]]
@@ -19,7 +23,7 @@ BOXES = [[0, 0, 32, 32], [3, 5, 20, 27], [10, 0, 15, 15], [31, 31, 1, 1], [0, 4,
 def test_values_equal_torchvision(mode, out, flip):
     images = torch.rand(len(BOXES), 3, 32, 32)
     flips = torch.full((len(BOXES),), flip)
-    ours = resample(images, torch.tensor(BOXES), out, flips, mode)
+    ours = resample(images, torch.tensor(BOXES), out, flips, mode, inside=True)
     for image, box, result in zip(images, BOXES, ours, strict=True):
         expected = resized_crop(image, *box, [out, out], MODES[mode], antialias=True)
         expected = expected.flip(-1) if flip else expected
@@ -120,3 +124,18 @@ def test_mixed_precision_does_not_touch_the_pixels():
         mixed = crop(images)
     assert mixed.dtype == torch.float32
     assert torch.equal(mixed, exact)
+
+
+@pytest.mark.parametrize('filter', ['bilinear', 'bicubic'])
+def test_the_table_holds_the_calculated_matrices(filter):
+    table = resample_table(8, 6, filter, torch.device('cpu'))
+    assert table.shape == (2, 6, 7, 8, 6)
+    for start in range(6):
+        for length in range(1, 7 - start):
+            for flip in (False, True):
+                arguments = torch.tensor([start]), torch.tensor([length])
+                (expected,) = resample_matrix(
+                    *arguments, 8, 6, torch.tensor([flip]), filter
+                )
+                assert torch.equal(table[int(flip), start, length], expected)
+    assert resample_table(224, 224, filter, torch.device('cpu')) is None

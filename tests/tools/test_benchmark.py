@@ -16,10 +16,12 @@ def test_interleaved_rounds_and_ratios():
     from _measure import interleave, ratio
 
     calls = []
-    work = {name: lambda name=name: calls.append(name) for name in 'ab'}
+    work = {
+        name: lambda name=name: calls.append(name) or float(len(calls)) for name in 'ab'
+    }
     times = interleave(work, rounds=3)
     assert calls == ['a', 'b'] * 4  # the first to warm up
-    assert {name: len(values) for name, values in times.items()} == dict(a=3, b=3)
+    assert times == dict(a=[3.0, 5.0, 7.0], b=[4.0, 6.0, 8.0])
     assert ratio(dict(a=[2.0, 4.0, 9.0], b=[1.0, 4.0, 3.0]), 'a', 'b') == 2.0
 
 
@@ -37,6 +39,21 @@ def test_the_benchmark_writes_what_it_measured(tmp_path, capsys):
     assert steps['ours bf16']['images/s'] > 0
     assert [row['step'] for row in result['data']['rows']] == ['ours', 'mmpretrain']
     assert 'ours bf16' in capsys.readouterr().out
+
+
+def test_a_contestant_has_a_process_of_its_own():
+    from _measure import Remote
+
+    remote = Remote('os', 'getpid')
+    with pytest.raises(TypeError):  # what goes wrong there is raised here
+        remote()
+    remote.close()
+    setup = dict(name='ours')
+    contestant = Remote('_peers', 'Contestant', 'deit-tiny-d48', 'cpu', 1, setup)
+    contestant(2)
+    small, large = (contestant(size, 1, True) for size in (2, 128))
+    contestant.close()
+    assert 20 < large - small < 2000  # MiB that the activations take
 
 
 def forward_flops(tokens, width, queries=None, context=None):
