@@ -85,6 +85,33 @@ def _resident(field: str) -> float:
     return int(status.split(f'{field}:')[1].split()[0]) / 2**10
 
 
+KERNELS = {
+    'matrix products': ('mm', 'addmm', 'bmm', 'baddbmm', 'convolution'),
+    'copies and casts': ('copy_', 'cat', 'gather', 'index', 'scatter'),
+    'GELU': ('gelu',),
+    'softmax': ('_softmax',),
+    'layer norm': ('native_layer_norm',),
+    'sums, of gradients of biases': ('sum',),
+    'optimiser': ('_fused_adamw_', '_foreach'),
+}
+
+
+def kernel_shares(work: Callable[[], None], device: str) -> dict[str, float]:
+    """Share of the time of the work that each kind of torch's kernels takes."""
+    kind = 'self_cpu_time_total' if device == 'cpu' else 'self_device_time_total'
+    with torch.profiler.profile() as profile:
+        work()
+        synchronize(device)
+    total, shares = 0.0, dict.fromkeys((*KERNELS, 'the rest'), 0.0)
+    for event in profile.key_averages():
+        spent = getattr(event, kind)
+        name = event.key.removeprefix('aten::').removeprefix('mkldnn_')
+        match = [k for k, prefixes in KERNELS.items() if name.startswith(prefixes)]
+        shares[match[0] if match else 'the rest'] += spent
+        total += spent
+    return {name: spent / total for name, spent in shares.items()}
+
+
 class Remote:
     """A contestant in a process of its own, where no other changes its memory.
 

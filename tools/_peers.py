@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
-from _measure import peak_memory, seconds
+from _measure import kernel_shares, peak_memory, seconds
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
@@ -258,8 +258,9 @@ class Contestant:
         self.step = make_step(shape=self.shape, device=device, **setup)
         self.batches = {}
 
-    def __call__(self, size: int, steps: int = 1, memory: bool = False) -> float:
-        """Seconds of a step on ``size`` images, or the MiB that the steps need."""
+    def __call__(self, size: int, steps: int = 1, what: str = 'seconds'):
+        """Of steps on ``size`` images: the seconds of one, the 'memory' in MiB, or the
+        'kernels' with their shares of the time."""
         if size not in self.batches:
             side = self.shape.image
             self.batches[size] = torch.randn(size, 3, side, side, device=self.device)
@@ -269,6 +270,8 @@ class Contestant:
             for _ in range(steps):
                 self.step(batch)
 
-        if memory:
+        if what == 'memory':
             return peak_memory(work, self.device)
+        if what == 'kernels':
+            return kernel_shares(work, self.device)
         return seconds(work, self.device) / steps

@@ -1,6 +1,6 @@
 """Measure the speed of this plugin beside its peers, on this machine.
 
-    python tools/benchmark.py                          # everything, about 20 minutes
+    python tools/benchmark.py                          # everything, about 10 minutes
     python tools/benchmark.py steps stages             # some of it
     python tools/benchmark.py steps --device cuda --batch 512 1024 2048
 
@@ -134,8 +134,26 @@ def measure_memory(args) -> dict:
     for name, setup in eager.items():
         with processes_of({name: setup}, args) as chosen:
             chosen[name](2)  # what a first step loads is not the batch's
-            rows.append({'step': name, 'peak MiB': round(chosen[name](512, 3, True))})
+            rows.append(
+                {'step': name, 'peak MiB': round(chosen[name](512, 3, 'memory'))}
+            )
     return dict(title=f'peak memory at a batch of 512, {args.shape}', rows=rows)
+
+
+def measure_profile(args) -> dict:
+    """What the time of a step goes into, as it is by default and with its teacher."""
+    size = args.batch[len(args.batch) // 2]
+    stages = {'stage 1': dict(name='ours'), 'stage 2': dict(name='ours', stage=2)}
+    shares = {}
+    for stage, setup in stages.items():
+        with processes_of({stage: setup}, args) as chosen:
+            chosen[stage](size, TURN)
+            shares[stage] = chosen[stage](size, TURN, 'kernels')
+    rows = [
+        {'step': k, **{f'{s}, %': round(100 * shares[s][k], 1) for s in stages}}
+        for k in shares['stage 1']
+    ]
+    return dict(title=f'time of a step by kernels, {args.shape}', rows=rows)
 
 
 def measure_stages(args) -> dict:
@@ -192,6 +210,7 @@ def measure_processes(args) -> dict:
 SECTIONS = dict(
     steps=measure_steps,
     memory=measure_memory,
+    profile=measure_profile,
     stages=measure_stages,
     data=measure_data,
     loop=measure_loop,

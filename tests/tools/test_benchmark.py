@@ -51,8 +51,11 @@ def test_a_contestant_has_a_process_of_its_own():
     setup = dict(name='ours')
     contestant = Remote('_peers', 'Contestant', 'deit-tiny-d48', 'cpu', 1, setup)
     contestant(2)
-    small, large = (contestant(size, 1, True) for size in (2, 128))
+    small, large = (contestant(size, 1, 'memory') for size in (2, 128))
+    shares = contestant(2, 1, 'kernels')
     contestant.close()
+    assert sum(shares.values()) == pytest.approx(1)
+    assert shares['matrix products'] > 0.1
     assert 20 < large - small < 2000  # MiB that the activations take
 
 
