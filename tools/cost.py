@@ -90,7 +90,8 @@ def main(args: argparse.Namespace) -> None:
     frozen = sum(p.numel() for p in model.parameters() if not p.requires_grad)
     batch = cfg.auto_scale_lr.base_batch_size
     table = Table(
-        title=f'{args.config}\n{args.gpus} GPUs, {args.tflops:g} TFLOP/s each'
+        title=f'{args.config}\n{args.images:,} images, {args.gpus} GPUs of '
+        f'{args.tflops:g} TFLOP/s'
     )
     for column in ('stage', 'GFLOP an image', 'images/s', 'hours'):
         table.add_column(column, justify='right')
