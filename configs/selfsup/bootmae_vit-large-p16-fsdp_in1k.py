@@ -1,7 +1,7 @@
-# bootmae_vit-large-p16_in1k with sharded weights (FSDP) and activation checkpointing: as
-# much optimiser and weights on a GPU as 8 leave to each, for a third more computation.
-# Any pretraining config takes these two entries. Not trained here; the same on a tiny
-# encoder equals the unsharded run (tests/engine/test_sharded.py).
+# bootmae_vit-large-p16_in1k with sharded weights and recomputed activations (FSDP): each
+# GPU keeps its share of weights, gradients and optimiser, a step computes a third more.
+# Any pretraining config takes these two entries. Not trained here; on a tiny encoder the
+# training equals the unsharded one (tests/engine/test_sharded.py). Cost: docs/scaling.md.
 #
 #   bash tools/dist_train.sh configs/selfsup/bootmae_vit-large-p16-fsdp_in1k.py 8
 _base_ = 'bootmae_vit-large-p16_in1k.py'
