@@ -2,10 +2,12 @@
 
 from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
+from .checkpoints import SafeCheckpointHook
 from .knn import KNNHook
 from .layer_decay import LayerDecayConstructor
 from .param_groups import MergedGroupsConstructor
 from .progress import ProgressHook
+from .random_state import RandomStateHook
 from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
 from .schedulers import WarmupCosineLR
@@ -21,7 +23,9 @@ __all__ = [
     'MergedGroupsConstructor',
     'PluginRunner',
     'ProgressHook',
+    'RandomStateHook',
     'ReconstructionHook',
+    'SafeCheckpointHook',
     'SegmentationPictureHook',
     'ShardedRunner',
     'WarmupCosineLR',

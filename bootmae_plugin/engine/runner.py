@@ -9,16 +9,18 @@ from mmengine import dist
 from mmengine.config import Config
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
-from mmengine.runner import Runner, find_latest_checkpoint
+from mmengine.runner import Runner
 from mmpretrain.registry import RUNNERS
 from torch import nn
 
 from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
+from .checkpoints import newest_checkpoint, write_whole
 from .classes import check_checkpoint_classes, check_data_classes
 from .memory import keep_freed_memory
 from .progress import ProgressHook
+from .random_state import RandomStateHook
 
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(
@@ -45,6 +47,8 @@ class PluginRunner(Runner):
         keep_freed_memory()
         super().__init__(model, work_dir, *args, **kwargs)
         self.register_hook(ProgressHook())
+        self._random_states = RandomStateHook()
+        self.register_hook(self._random_states)
 
     def setup_env(self, env_cfg) -> None:
         if self.distributed and not torch.cuda.is_available():
@@ -96,11 +100,24 @@ class PluginRunner(Runner):
         self._check_classes('test', loop)
         return loop
 
+    def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
+        """As in mmengine, but whole or not at all; with every process' random state."""
+        self._random_states.gather()
+        if dist.is_main_process():
+            save = super().save_checkpoint
+            write_whole(
+                Path(out_dir) / filename,
+                lambda path: save(str(path.parent), path.name, *args, **kwargs),
+            )
+
     def load_or_resume(self) -> None:
-        if self._resume and self._load_from is None:
-            latest = find_latest_checkpoint(self.work_dir)
-            if latest is not None:
-                read_checkpoint(latest)  # one clear line where it is damaged
+        if self._resume and self._load_from is None and not self._has_loaded:
+            newest = newest_checkpoint(self.work_dir)
+            if newest is not None:
+                self.logger.info(f'resumed from {newest}')
+                self.resume(str(newest))
+                self._has_loaded = True
+            return
         super().load_or_resume()
 
     def load_checkpoint(
@@ -165,7 +182,7 @@ def guard_work_dir(cfg: Config | None, work_dir: str | Path) -> None:
     work_dir = Path(work_dir)
     if cfg is None or cfg.get('train_dataloader') is None or not dist.is_main_process():
         return
-    if not (work_dir / 'last_checkpoint').exists():
+    if not any(work_dir.glob('*.pth')):
         return
     check(
         bool(cfg.get('resume')),

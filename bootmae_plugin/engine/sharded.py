@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from mmengine import dist
 from mmengine._strategy import BaseStrategy, FSDPStrategy
 from mmengine.logging import MMLogger
 from mmengine.registry import STRATEGIES
-from mmengine.runner import FlexibleRunner, find_latest_checkpoint
+from mmengine.runner import FlexibleRunner
 from mmpretrain.registry import RUNNERS
 from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
@@ -17,8 +18,10 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import read_checkpoint
+from .checkpoints import newest_checkpoint, write_whole
 from .memory import keep_freed_memory
 from .progress import ProgressHook
+from .random_state import RandomStateHook
 from .runner import compile_blocks, guard_work_dir, keep_quiet, start_gloo
 
 
@@ -155,15 +158,32 @@ class ShardedRunner(FlexibleRunner):
         keep_freed_memory()
         super().__init__(*args, **kwargs)
         self.register_hook(ProgressHook())
+        self._random_states = RandomStateHook()
+        self.register_hook(self._random_states)
 
     def build_param_scheduler(self, scheduler: dict | list) -> list:
         """Under the name it has in mmengine's Runner."""
         return self.strategy.build_param_scheduler(scheduler, self.optim_wrapper)
 
+    def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
+        """As in mmengine, but whole or not at all; with every process' random state."""
+        self._random_states.gather()
+        path, save = Path(out_dir) / filename, super().save_checkpoint
+
+        def write(path: Path) -> None:
+            save(str(path.parent), path.name, *args, **kwargs)
+
+        if dist.is_main_process():
+            write_whole(path, write)
+        else:  # takes part in gathering the weights
+            write(path)
+
     def load_or_resume(self) -> None:
-        path = self._load_from
-        if self._resume and path is None:
-            path = find_latest_checkpoint(self.work_dir)
-        if path is not None:
-            read_checkpoint(path)  # one clear line where it is damaged; no unpickling
-        super().load_or_resume()
+        if self._load_from is not None:
+            read_checkpoint(self._load_from)  # one clear line where it is damaged
+            super().load_or_resume()
+        elif self._resume and not self._has_loaded:
+            newest = newest_checkpoint(self.work_dir)
+            if newest is not None:
+                self.resume(str(newest))
+                self._has_loaded = True

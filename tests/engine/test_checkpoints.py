@@ -1,0 +1,188 @@
+"""Checkpoints are whole or not there; a resumed run is the one that never stopped."""
+
+import json
+import random
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS, RUNNERS
+
+from bootmae_plugin import UserError
+from bootmae_plugin.engine.checkpoints import newest_checkpoint, write_whole
+from bootmae_plugin.engine.random_state import random_state, set_random_state
+from bootmae_plugin.models.pretrained import read_checkpoint
+from tests.tiny import tiny_config
+
+
+class Stopped(Exception):
+    """What stops a run in these tests."""
+
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    """Stops the run after an epoch, once everything else is done."""
+
+    priority = 'LOWEST'
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def after_train_epoch(self, runner):
+        if runner.epoch + 1 == self.epoch:
+            raise Stopped
+
+
+def train(work_dir, stop=None, resume=False, **options):
+    hooks = [dict(type='StopHook', epoch=stop)] if stop else []
+    cfg = tiny_config(work_dir, custom_hooks=hooks, resume=resume, **options)
+    cfg.default_hooks.logger.interval = 1
+    runner = RUNNERS.build(cfg)
+    if stop:
+        with pytest.raises(Stopped):
+            runner.train()
+    else:
+        runner.train()
+    return work_dir
+
+
+def losses(work_dir):
+    lines = [
+        json.loads(line)
+        for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+        for line in path.read_text().splitlines()
+    ]
+    return [line['loss'] for line in lines if 'loss' in line]
+
+
+def equal(a, b) -> bool:
+    """Nested containers of tensors and plain values are the same."""
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(equal, a, b))
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    return a == b
+
+
+@pytest.fixture(scope='module')
+def uninterrupted(tmp_path_factory):
+    return train(tmp_path_factory.mktemp('whole') / 'run')
+
+
+@pytest.mark.parametrize('epoch', [1, 2, 3])  # in a stage, and where stage 2 starts
+def test_a_resumed_run_equals_one_that_never_stopped(epoch, uninterrupted, tmp_path):
+    work_dir = train(tmp_path / 'run', stop=epoch)
+    # What draws numbers between the two must not matter.
+    random.random(), np.random.rand(), torch.rand(3)
+    time.sleep(1.1)  # mmengine names the logs of a run by the second
+    train(work_dir, resume=True)
+    expected = read_checkpoint(uninterrupted / 'epoch_4.pth')
+    resumed = read_checkpoint(work_dir / 'epoch_4.pth')
+    for key in ('state_dict', 'optimizer', 'param_schedulers', 'random_states'):
+        assert equal(expected[key], resumed[key]), key
+    assert losses(work_dir) == losses(uninterrupted)
+
+
+def test_without_the_random_state_it_would_differ(uninterrupted, tmp_path):
+    work_dir = train(tmp_path / 'run', stop=2)
+    content = read_checkpoint(work_dir / 'epoch_2.pth')
+    content['random_states'] = None
+    torch.save(content, work_dir / 'epoch_2.pth')
+    time.sleep(1.1)
+    train(work_dir, resume=True)
+    assert losses(work_dir) != losses(uninterrupted)
+
+
+def test_random_states_go_on():
+    state = random_state()
+    drawn = [random.random(), np.random.rand(), torch.rand(1).item()]
+    set_random_state(state)
+    assert drawn == [random.random(), np.random.rand(), torch.rand(1).item()]
+
+
+def test_another_number_of_processes_is_said(uninterrupted, tmp_path):
+    work_dir = train(tmp_path / 'run', stop=2)
+    content = read_checkpoint(work_dir / 'epoch_2.pth')
+    content['random_states'] *= 2
+    torch.save(content, work_dir / 'epoch_2.pth')
+    train(work_dir, resume=True)
+    logs = '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
+    assert 'resumed on 1 processes a run of 2' in logs
+
+
+def test_a_moved_work_dir_resumes_and_a_broken_checkpoint_stays(tmp_path):
+    work_dir = train(tmp_path / 'run', stop=3)
+    assert (work_dir / 'last_checkpoint').read_text() == 'epoch_3.pth'
+    assert not (work_dir / 'epoch_1.pth').exists()  # two are kept
+    moved = work_dir.rename(tmp_path / 'moved')
+    broken = (moved / 'epoch_3.pth').read_bytes()[:-1000]
+    (moved / 'epoch_3.pth').write_bytes(broken)
+    assert newest_checkpoint(moved) == moved / 'epoch_2.pth'
+    log = '\n'.join(path.read_text() for path in moved.glob('*/*.log'))
+    assert 'not resumed from: checkpoint' in log
+    assert (moved / 'epoch_3.pth').read_bytes() == broken
+    (moved / 'last_checkpoint').unlink()
+    (moved / 'epoch_3.pth').unlink()
+    assert newest_checkpoint(moved) == moved / 'epoch_2.pth'
+    (moved / 'epoch_2.pth').write_bytes(b'')
+    with pytest.raises(UserError, match='none of the 1 checkpoints'):
+        newest_checkpoint(moved)
+    assert newest_checkpoint(tmp_path) is None
+
+
+def test_a_flipped_bit_anywhere_is_noticed_or_harmless(tmp_path):
+    weights = torch.randn(200)
+    path, generator = tmp_path / 'a.pth', random.Random(0)
+    torch.save(dict(state_dict=dict(a=weights)), path)
+    whole, refused = path.read_bytes(), 0
+    for position in range(0, len(whole), 3):
+        flipped = bytearray(whole)
+        flipped[position] ^= 1 << generator.randrange(8)
+        path.write_bytes(flipped)
+        try:
+            assert torch.equal(read_checkpoint(path)['state_dict']['a'], weights)
+        except UserError as error:
+            assert '\n' not in str(error)
+            refused += 1
+    assert refused > len(whole) / 6  # most are noticed, the others are padding
+
+
+def test_a_save_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_text('old')
+
+    def fail(partial):
+        partial.write_text('half')
+        raise OSError(28, 'No space left on device')
+
+    with pytest.raises(UserError, match='No space left'):
+        write_whole(path, fail)
+    assert path.read_text() == 'old'
+    assert [p.name for p in tmp_path.iterdir()] == ['a.pth']
+    write_whole(path, lambda partial: partial.write_text('new'))
+    assert path.read_text() == 'new'
+
+
+def test_a_process_killed_within_a_save_leaves_the_old_file(tmp_path):
+    path = tmp_path / 'a.pth'
+    path.write_text('old')
+
+    class Killed(BaseException):
+        pass
+
+    def killed(partial):
+        partial.write_text('half')
+        raise Killed
+
+    with pytest.raises(Killed):
+        write_whole(path, killed)
+    assert path.read_text() == 'old'
+    shutil.copy(path, tmp_path / 'epoch_1.pth')
+    with pytest.raises(UserError):  # the partial file is not taken for a checkpoint
+        newest_checkpoint(tmp_path)
