@@ -4,6 +4,7 @@ import json
 import random
 import shutil
 import time
+import uuid
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,10 @@ def train(work_dir, stop=None, resume=False, **options):
     hooks = [dict(type='StopHook', epoch=stop)] if stop else []
     cfg = tiny_config(work_dir, custom_hooks=hooks, resume=resume, **options)
     cfg.default_hooks.logger.interval = 1
+    # mmengine names runs and their folders by the second, and shares loggers by name.
+    cfg.experiment_name = uuid.uuid4().hex
+    if resume:
+        time.sleep(1.1)
     runner = RUNNERS.build(cfg)
     if stop:
         with pytest.raises(Stopped):
@@ -80,7 +85,6 @@ def test_a_resumed_run_equals_one_that_never_stopped(epoch, uninterrupted, tmp_p
     work_dir = train(tmp_path / 'run', stop=epoch)
     # What draws numbers between the two must not matter.
     random.random(), np.random.rand(), torch.rand(3)
-    time.sleep(1.1)  # mmengine names the logs of a run by the second
     train(work_dir, resume=True)
     expected = read_checkpoint(uninterrupted / 'epoch_4.pth')
     resumed = read_checkpoint(work_dir / 'epoch_4.pth')
@@ -94,7 +98,6 @@ def test_without_the_random_state_it_would_differ(uninterrupted, tmp_path):
     content = read_checkpoint(work_dir / 'epoch_2.pth')
     content['random_states'] = None
     torch.save(content, work_dir / 'epoch_2.pth')
-    time.sleep(1.1)
     train(work_dir, resume=True)
     assert losses(work_dir) != losses(uninterrupted)
 
