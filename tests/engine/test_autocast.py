@@ -20,6 +20,8 @@ def one_step(type_, device, tmp_path):
     model.start_stage(2)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     images = torch.randn(16, 3, 32, 32, generator=torch.Generator().manual_seed(1))
+    masks = []
+    model.masking.register_forward_hook(lambda *call: masks.append(call[-1].dense()))
     torch.manual_seed(2)
     with wrapper.optim_context(model):
         losses = model.loss(images.to(device))
@@ -27,13 +29,14 @@ def one_step(type_, device, tmp_path):
     grads = torch.cat(
         [p.grad.flatten() for p in model.parameters() if p.grad is not None]
     )
-    return losses['loss_feature'].detach(), grads, model
+    return losses['loss_feature'].detach(), grads, model, masks
 
 
 @pytest.mark.parametrize('device', DEVICES)
 def test_loss_and_gradients_stay_near_float32(device, tmp_path):
-    exact, exact_grads, _ = one_step('OptimWrapper', device, tmp_path)
-    loss, grads, model = one_step('Bf16OptimWrapper', device, tmp_path)
+    exact, exact_grads, _, exact_masks = one_step('OptimWrapper', device, tmp_path)
+    loss, grads, model, masks = one_step('Bf16OptimWrapper', device, tmp_path)
+    assert len(masks) == 1 and torch.equal(masks[0], exact_masks[0])
     assert not torch.equal(loss, exact)  # it did something
     assert loss.dtype == torch.float32
     assert torch.isclose(loss, exact, rtol=0.01)
@@ -68,8 +71,8 @@ def test_two_hundred_steps_end_within_the_noise_of_float32(tmp_path):
 
 def test_a_device_without_bfloat16_trains_in_float32(tmp_path, monkeypatch):
     monkeypatch.setattr(autocast, 'has_bf16', lambda device: False)
-    exact, exact_grads, _ = one_step('OptimWrapper', 'cpu', tmp_path)
-    loss, grads, _ = one_step('Bf16OptimWrapper', 'cpu', tmp_path)
+    exact, exact_grads, *_ = one_step('OptimWrapper', 'cpu', tmp_path)
+    loss, grads, *_ = one_step('Bf16OptimWrapper', 'cpu', tmp_path)
     assert torch.equal(loss, exact)
     assert torch.equal(grads, exact_grads)
 
