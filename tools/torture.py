@@ -4,11 +4,12 @@
     python tools/torture.py kill --times 100
     python tools/torture.py corrupt --times 200
 
-kill: a pretraining of four stages on the digits is killed at random moments, some within
-the writing of a checkpoint, and resumed each time until it ends; it has to end with the
-weights, the teacher, the optimiser and the random state of a run that nobody touched.
-corrupt: the newest checkpoint is truncated or has a bit flipped at a random place; it has
-to be read as it was, or be refused with one line. Status 1 if a trial failed.
+kill: a pretraining of four stages on the digits is killed at random moments, some
+within the writing of a checkpoint, and resumed each time until it ends; it has to end
+with the weights, the teacher, the optimiser and the random state of a run that nobody
+touched. corrupt: the newest checkpoint is truncated or has a bit flipped at a random
+place; it has to be read as it was, or be refused with one line. Status 1 if a trial
+failed.
 """
 
 import argparse
@@ -143,7 +144,7 @@ def trial_kill(folder: Path, times: int, draw: random.Random) -> list[str]:
         if status != 0:
             return [*wrong, f'a resumed run failed: {work_dir}.log']
         wrong += [f'run {runs}: {what}' for what in check_ending(reference, work_dir)]
-        print(f'{runs} runs, {kills} kills, {within} in a save; {len(wrong)} wrong')
+        print(f'{runs} runs, {kills} kills, {within} in a save; wrong: {wrong}')
         shutil.rmtree(work_dir)
     print(f'kill: {runs} runs ended after {kills} kills, {within} within a save')
     return wrong

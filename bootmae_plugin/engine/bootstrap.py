@@ -36,7 +36,9 @@ class BootstrapHook(Hook):
         UserError: before training, if the stages do not fit the number of epochs.
     """
 
-    priority = 'VERY_LOW'  # stage_k.pth is written after the schedulers have stepped
+    # stage_k.pth is written after the schedulers have stepped (LOW), and before the
+    # checkpoint of the epoch (VERY_LOW): a run killed between the two writes it again.
+    priority = 80
 
     def __init__(
         self,

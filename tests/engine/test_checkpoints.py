@@ -26,9 +26,7 @@ class Stopped(Exception):
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """Stops the run after an epoch, once everything else is done."""
-
-    priority = 'LOWEST'
+    """Stops the run after an epoch, before the hooks of a lower priority."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -38,8 +36,8 @@ class StopHook(Hook):
             raise Stopped
 
 
-def train(work_dir, stop=None, resume=False, **options):
-    hooks = [dict(type='StopHook', epoch=stop)] if stop else []
+def train(work_dir, stop=None, resume=False, priority='LOWEST', **options):
+    hooks = [dict(type='StopHook', epoch=stop, priority=priority)] if stop else []
     cfg = tiny_config(work_dir, custom_hooks=hooks, resume=resume, **options)
     cfg.default_hooks.logger.interval = 1
     # mmengine names runs and their folders by the second, and shares loggers by name.
@@ -91,6 +89,20 @@ def test_a_resumed_run_equals_one_that_never_stopped(epoch, uninterrupted, tmp_p
     for key in ('state_dict', 'optimizer', 'param_schedulers', 'random_states'):
         assert equal(expected[key], resumed[key]), key
     assert losses(work_dir) == losses(uninterrupted)
+
+
+def test_a_run_killed_at_a_stage_switch_has_all_its_checkpoints(
+    uninterrupted, tmp_path
+):
+    # After stage_1.pth, before epoch_2.pth.
+    work_dir = train(tmp_path / 'run', stop=2, priority=85)
+    assert (work_dir / 'stage_1.pth').exists()
+    assert not (work_dir / 'epoch_2.pth').exists()
+    train(work_dir, resume=True)
+    for name in ('stage_1.pth', 'stage_2.pth', 'epoch_4.pth'):
+        expected = read_checkpoint(uninterrupted / name)
+        resumed = read_checkpoint(work_dir / name)
+        assert equal(expected['state_dict'], resumed['state_dict']), name
 
 
 def test_without_the_random_state_it_would_differ(uninterrupted, tmp_path):
