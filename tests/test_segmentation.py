@@ -122,7 +122,7 @@ def test_camvid_with_our_tools(tmp_path, capsys):
     )  # fmt: skip
     encoder_weights(cfg, tmp_path / 'a.pth')
     cfg.model.backbone.init_cfg.checkpoint = str(tmp_path / 'a.pth')
-    config = write(cfg, tmp_path / 'tiny.py')
+    config = write(cfg, tmp_path / 'camvid.py')
     run_tool('train.py', config, '--work-dir', tmp_path / 'run')
     out = capsys.readouterr().out
     assert 'mIoU' in out
@@ -181,7 +181,7 @@ def test_ade20k_runs_by_iterations_with_windows(tmp_path, capsys):
     )  # fmt: skip
     for split in ('val', 'test'):
         cfg[f'{split}_dataloader'].dataset.pipeline[1].scale = (90, 70)
-    config = write(cfg, tmp_path / 'tiny.py')
+    config = write(cfg, tmp_path / 'ade.py')
     run_tool('train.py', config, '--work-dir', tmp_path / 'run')
     lines = capsys.readouterr().out.splitlines()
     kept = [line for line in lines if line.startswith('iteration')]

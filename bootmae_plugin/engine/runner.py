@@ -16,7 +16,7 @@ from torch import nn
 from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
-from .checkpoints import newest_checkpoint, write_whole
+from .checkpoints import dump_whole, newest_checkpoint, write_whole
 from .classes import check_checkpoint_classes, check_data_classes
 from .memory import keep_freed_memory
 from .progress import ProgressHook
@@ -99,6 +99,11 @@ class PluginRunner(Runner):
         loop = super().build_test_loop(loop)
         self._check_classes('test', loop)
         return loop
+
+    def dump_config(self) -> None:
+        """As in mmengine; whole, for a resumed run is compared with it."""
+        if dist.is_main_process():
+            dump_whole(self)
 
     def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
         """As in mmengine, but whole or not at all; with every process' random state."""

@@ -18,7 +18,7 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import read_checkpoint
-from .checkpoints import newest_checkpoint, write_whole
+from .checkpoints import dump_whole, newest_checkpoint, write_whole
 from .memory import keep_freed_memory
 from .progress import ProgressHook
 from .random_state import RandomStateHook
@@ -164,6 +164,11 @@ class ShardedRunner(FlexibleRunner):
     def build_param_scheduler(self, scheduler: dict | list) -> list:
         """Under the name it has in mmengine's Runner."""
         return self.strategy.build_param_scheduler(scheduler, self.optim_wrapper)
+
+    def dump_config(self) -> None:
+        """As in mmengine; whole, for a resumed run is compared with it."""
+        if dist.is_main_process():
+            dump_whole(self)
 
     def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
         """As in mmengine, but whole or not at all; with every process' random state."""
