@@ -43,13 +43,6 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         os.close(folder)
 
 
-def dump_whole(runner) -> None:
-    """Write the config of a runner into its work dir, under mmengine's name for it."""
-    name = Path(runner.cfg.filename or f'{runner.timestamp}.py').name
-    path = Path(runner.work_dir) / name
-    write_whole(path, lambda partial: partial.write_text(runner.cfg.dump()))
-
-
 def newest_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest checkpoint that can be read whole; broken ones are named and left.
 

@@ -2,25 +2,19 @@
 
 import logging
 import re
-from pathlib import Path
 
 import torch
 from mmengine import dist
-from mmengine.config import Config
 from mmengine.logging import MMLogger, print_log
 from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import RUNNERS
 from torch import nn
 
-from ..errors import check
 from ..models.layers import BLOCKS
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
-from .checkpoints import dump_whole, newest_checkpoint, write_whole
 from .classes import check_checkpoint_classes, check_data_classes
-from .memory import keep_freed_memory
-from .progress import ProgressHook
-from .random_state import RandomStateHook
+from .guards import GuardedRunner
 
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(
@@ -30,7 +24,7 @@ NOISE = re.compile(
 
 
 @RUNNERS.register_module()
-class PluginRunner(Runner):
+class PluginRunner(GuardedRunner, Runner):
     """mmengine's Runner as ``tools/train.py`` and ``tools/test.py`` use it.
 
     * the terminal shows :class:`ProgressHook` and warnings, the log file everything;
@@ -38,17 +32,8 @@ class PluginRunner(Runner):
     * loading a checkpoint for evaluation is strict, with one line that says what is
       missing; nothing is unpickled;
     * the classes of data, head and checkpoint have to agree;
-    * a work dir that holds another experiment, or this one unfinished, is refused
-      before anything is written.
+    * work dir, checkpoints and resuming are :class:`GuardedRunner`'s.
     """
-
-    def __init__(self, model, work_dir, *args, **kwargs) -> None:
-        guard_work_dir(kwargs.get('cfg'), work_dir)
-        keep_freed_memory()
-        super().__init__(model, work_dir, *args, **kwargs)
-        self.register_hook(ProgressHook())
-        self._random_states = RandomStateHook()
-        self.register_hook(self._random_states)
 
     def setup_env(self, env_cfg) -> None:
         if self.distributed and not torch.cuda.is_available():
@@ -100,31 +85,6 @@ class PluginRunner(Runner):
         self._check_classes('test', loop)
         return loop
 
-    def dump_config(self) -> None:
-        """As in mmengine; whole, for a resumed run is compared with it."""
-        if dist.is_main_process():
-            dump_whole(self)
-
-    def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
-        """As in mmengine, but whole or not at all; with every process' random state."""
-        self._random_states.gather()
-        if dist.is_main_process():
-            save = super().save_checkpoint
-            write_whole(
-                Path(out_dir) / filename,
-                lambda path: save(str(path.parent), path.name, *args, **kwargs),
-            )
-
-    def load_or_resume(self) -> None:
-        if self._resume and self._load_from is None and not self._has_loaded:
-            newest = newest_checkpoint(self.work_dir)
-            if newest is not None:
-                self.logger.info(f'resumed from {newest}')
-                self.resume(str(newest))
-                self._has_loaded = True
-            return
-        super().load_or_resume()
-
     def load_checkpoint(
         self, filename, map_location='cpu', strict=True, revise_keys=()
     ):
@@ -175,41 +135,3 @@ def compile_blocks(model: nn.Module, options: dict | bool | None) -> int:
     if blocks:
         print_log(f'{len(blocks)} transformer blocks will be compiled', 'current')
     return len(blocks)
-
-
-def guard_work_dir(cfg: Config | None, work_dir: str | Path) -> None:
-    """Refuse to train into a work dir that holds another experiment.
-
-    Raises:
-        UserError: if ``work_dir`` holds checkpoints, unless the config asks to resume
-            and is the one that made them.
-    """
-    work_dir = Path(work_dir)
-    if cfg is None or cfg.get('train_dataloader') is None or not dist.is_main_process():
-        return
-    if not any(work_dir.glob('*.pth')):
-        return
-    check(
-        bool(cfg.get('resume')),
-        f'work dir {work_dir} holds a run already: --resume goes on with it, another '
-        '--work-dir keeps both; nothing was changed',
-    )
-    # mmengine keeps the config of a run under its own name; other files are not read.
-    path = work_dir / Path(cfg.filename or '').name
-    check(
-        path.is_file(),
-        f'work dir {work_dir} holds another experiment: it has no config '
-        f'{path.name!r}; choose another --work-dir (nothing was changed)',
-    )
-    kept = Config.fromfile(path)
-    # A longer schedule, other workers, ... may differ; another model may not.
-    ours, theirs = (
-        # FlexibleRunner moves the preprocessing, which may differ, into it.
-        {k: v for k, v in c.get('model').items() if k != 'data_preprocessor'}
-        for c in (cfg, kept)
-    )
-    check(
-        ours == theirs,
-        f'work dir {work_dir} holds another experiment: its config {path.name} has '
-        'another model; choose another --work-dir (nothing was changed)',
-    )

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import torch
 from mmengine import dist
@@ -17,12 +16,8 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 
 from ..errors import check
 from ..models.layers import BLOCKS
-from ..models.pretrained import read_checkpoint
-from .checkpoints import dump_whole, newest_checkpoint, write_whole
-from .memory import keep_freed_memory
-from .progress import ProgressHook
-from .random_state import RandomStateHook
-from .runner import compile_blocks, guard_work_dir, keep_quiet, start_gloo
+from .guards import GuardedRunner
+from .runner import compile_blocks, keep_quiet, start_gloo
 
 
 @contextmanager
@@ -150,45 +145,9 @@ class BlockFSDPStrategy(FSDPStrategy):
 
 
 @RUNNERS.register_module()
-class ShardedRunner(FlexibleRunner):
+class ShardedRunner(GuardedRunner, FlexibleRunner):
     """mmengine's FlexibleRunner with :class:`PluginRunner`'s terminal and guards."""
-
-    def __init__(self, *args, **kwargs) -> None:
-        guard_work_dir(kwargs.get('cfg'), kwargs['work_dir'])
-        keep_freed_memory()
-        super().__init__(*args, **kwargs)
-        self.register_hook(ProgressHook())
-        self._random_states = RandomStateHook()
-        self.register_hook(self._random_states)
 
     def build_param_scheduler(self, scheduler: dict | list) -> list:
         """Under the name it has in mmengine's Runner."""
         return self.strategy.build_param_scheduler(scheduler, self.optim_wrapper)
-
-    def dump_config(self) -> None:
-        """As in mmengine; whole, for a resumed run is compared with it."""
-        if dist.is_main_process():
-            dump_whole(self)
-
-    def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
-        """As in mmengine, but whole or not at all; with every process' random state."""
-        self._random_states.gather()
-        path, save = Path(out_dir) / filename, super().save_checkpoint
-
-        def write(path: Path) -> None:
-            save(str(path.parent), path.name, *args, **kwargs)
-
-        if dist.is_main_process():
-            write_whole(path, write)
-        else:  # takes part in gathering the weights
-            write(path)
-
-    def load_or_resume(self) -> None:
-        if self._load_from is not None:
-            read_checkpoint(self._load_from)  # one clear line where it is damaged
-            super().load_or_resume()
-        elif self._resume and not self._has_loaded:
-            newest = newest_checkpoint(self.work_dir)
-            if newest is not None:
-                self.resume(str(newest))
-                self._has_loaded = True
