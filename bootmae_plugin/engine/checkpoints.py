@@ -83,7 +83,7 @@ def newest_checkpoint(work_dir: str | Path) -> Path | None:
 class SafeCheckpointHook(CheckpointHook):
     """mmengine's CheckpointHook, which removes the old file when the new one is there.
 
-    ``last_checkpoint`` holds the name of a file beside it, and is replaced whole.
+    ``last_checkpoint``, which names it, is replaced whole.
 
     Args:
         **kwargs: See mmengine's ``CheckpointHook`` (interval, max_keep_ckpts, ...).
@@ -112,7 +112,9 @@ class SafeCheckpointHook(CheckpointHook):
         )
         if not dist.is_main_process():
             return
-        write_whole(Path(runner.work_dir) / LAST, lambda path: path.write_text(name))
+        # The whole path, for mmengine's own runner; ours reads the name alone.
+        last = str(self.last_ckpt)
+        write_whole(Path(runner.work_dir) / LAST, lambda path: path.write_text(last))
         if outdated is not None:
             old = self.file_backend.join_path(
                 self.out_dir, self.filename_tmpl.format(outdated)

@@ -133,7 +133,8 @@ def test_another_number_of_processes_is_said(uninterrupted, tmp_path):
 
 def test_a_moved_work_dir_resumes_and_a_broken_checkpoint_stays(tmp_path):
     work_dir = train(tmp_path / 'run', stop=3)
-    assert (work_dir / 'last_checkpoint').read_text() == 'epoch_3.pth'
+    last = (work_dir / 'last_checkpoint').read_text()
+    assert Path(last).samefile(work_dir / 'epoch_3.pth')  # as mmengine has it
     assert not (work_dir / 'epoch_1.pth').exists()  # two are kept
     moved = work_dir.rename(tmp_path / 'moved')
     broken = (moved / 'epoch_3.pth').read_bytes()[:-1000]
