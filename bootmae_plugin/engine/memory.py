@@ -14,7 +14,7 @@ def keep_freed_memory() -> bool:
     """Let the process keep the memory that a step frees, for the next step.
 
     glibc gives large blocks back to the system at once, which then hands out and zeroes
-    the same pages in every step: 15 to 20 % of a step here (docs/scaling.md). Only on
+    the same pages in every step: 12 to 23 % of a step here (docs/scaling.md). Only on
     Linux with glibc and without a GPU, whose memory torch keeps by itself; settings of
     the user's (``MALLOC_...``, ``GLIBC_TUNABLES``, another allocator) stand.
 
