@@ -92,8 +92,11 @@ class BlockFSDPStrategy(FSDPStrategy):
         )
         if not torch.cuda.is_available():
             options['device_id'] = torch.device('cpu')
-        kwargs.setdefault('state_dict_cfg', 'full')
-        super().__init__(model_wrapper={**options, **(model_wrapper or {})}, **kwargs)
+        super().__init__(
+            model_wrapper={**options, **(model_wrapper or {})},
+            state_dict_cfg='full',
+            **kwargs,
+        )
 
     def _setup_distributed(self, launcher: str = 'pytorch', **kwargs) -> None:
         if not start_gloo():
@@ -113,10 +116,11 @@ class BlockFSDPStrategy(FSDPStrategy):
         return model
 
     def build_optim_wrapper(self, optim_wrapper, model: nn.Module | None = None):
+        clip = optim_wrapper.get('clip_grad') if isinstance(optim_wrapper, dict) else {}
         check(
-            not isinstance(optim_wrapper, dict) or not optim_wrapper.get('clip_grad'),
-            f'clip_grad={dict(optim_wrapper).get("clip_grad")} does not work with '
-            'sharded weights: set optim_wrapper.clip_grad=None, or train without FSDP',
+            not clip,
+            f'clip_grad={clip} does not work with sharded weights: set '
+            'optim_wrapper.clip_grad=None, or train without FSDP',
         )
         wrapper = super().build_optim_wrapper(optim_wrapper, model)
         wrapper.optimizer.register_step_pre_hook(self._leave_idle_alone)
@@ -129,6 +133,10 @@ class BlockFSDPStrategy(FSDPStrategy):
             for parameter in self.model.module.idle_parameters():
                 if parameter in optimizer.state:
                     parameter.grad = None
+
+    def load_model_state_dict(self, state_dict: dict, **kwargs) -> None:
+        """Every key has to fit; mmengine only warns of those that do not."""
+        self.model.load_state_dict(state_dict, strict=True)
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
         """As in mmengine, whose arguments are in the order of an older torch."""

@@ -8,7 +8,7 @@ class LateLog:
     """Hands out values of the step before, copied while the GPU worked on.
 
     mmengine reads every logged tensor in every step, and each reading waits for all
-    kernels before it. On a CPU, where nothing waits, the values are the step's own.
+    kernels before it. Elsewhere than on CUDA the values are the step's own.
     """
 
     def __init__(self) -> None:
@@ -20,7 +20,7 @@ class LateLog:
         The first step, and one with other names than the step before, gives its own.
         """
         stacked = torch.stack([v.detach().float().reshape(()) for v in values.values()])
-        if stacked.device.type == 'cpu':
+        if stacked.device.type != 'cuda':
             return dict(zip(values, stacked, strict=True))
         host = torch.empty(len(stacked), pin_memory=True)
         host.copy_(stacked, non_blocking=True)

@@ -3,6 +3,7 @@
 import json
 import random
 import shutil
+import sys
 import time
 import uuid
 from pathlib import Path
@@ -17,7 +18,10 @@ from bootmae_plugin import UserError
 from bootmae_plugin.engine.checkpoints import newest_checkpoint, write_whole
 from bootmae_plugin.engine.random_state import random_state, set_random_state
 from bootmae_plugin.models.pretrained import read_checkpoint
-from tests.tiny import tiny_config
+from tests.tiny import ROOT, tiny_config
+
+sys.path.insert(0, str(ROOT / 'tools'))
+from torture import same  # noqa: E402
 
 
 class Stopped(Exception):
@@ -62,17 +66,6 @@ def losses(work_dir):
     return [line['loss'] for line in lines if 'loss' in line]
 
 
-def equal(a, b) -> bool:
-    """Nested containers of tensors and plain values are the same."""
-    if isinstance(a, dict):
-        return a.keys() == b.keys() and all(equal(a[k], b[k]) for k in a)
-    if isinstance(a, list | tuple):
-        return len(a) == len(b) and all(map(equal, a, b))
-    if isinstance(a, torch.Tensor):
-        return torch.equal(a, b)
-    return a == b
-
-
 @pytest.fixture(scope='module')
 def uninterrupted(tmp_path_factory):
     return train(tmp_path_factory.mktemp('whole') / 'run')
@@ -87,7 +80,7 @@ def test_a_resumed_run_equals_one_that_never_stopped(epoch, uninterrupted, tmp_p
     expected = read_checkpoint(uninterrupted / 'epoch_4.pth')
     resumed = read_checkpoint(work_dir / 'epoch_4.pth')
     for key in ('state_dict', 'optimizer', 'param_schedulers', 'random_states'):
-        assert equal(expected[key], resumed[key]), key
+        assert same(expected[key], resumed[key]), key
     assert losses(work_dir) == losses(uninterrupted)
 
 
@@ -102,7 +95,7 @@ def test_a_run_killed_at_a_stage_switch_has_all_its_checkpoints(
     for name in ('stage_1.pth', 'stage_2.pth', 'epoch_4.pth'):
         expected = read_checkpoint(uninterrupted / name)
         resumed = read_checkpoint(work_dir / name)
-        assert equal(expected['state_dict'], resumed['state_dict']), name
+        assert same(expected['state_dict'], resumed['state_dict']), name
 
 
 def test_without_the_random_state_it_would_differ(uninterrupted, tmp_path):
