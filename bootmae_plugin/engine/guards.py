@@ -90,7 +90,7 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
     # A longer schedule, other workers, ... may differ; another model may not.
     ours, theirs = (
         # FlexibleRunner moves the preprocessing, which may differ, into it.
-        {k: v for k, v in c.get('model').items() if k != 'data_preprocessor'}
+        {k: v for k, v in (c.get('model') or {}).items() if k != 'data_preprocessor'}
         for c in (cfg, kept)
     )
     check(
