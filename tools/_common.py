@@ -2,7 +2,9 @@
 
 import argparse
 import contextlib
+import errno
 import io
+import logging
 import os
 import sys
 import warnings
@@ -107,6 +109,7 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         import_framework()
     except ImportError as error:
         sys.exit(f'error: {error}')
+    from bootmae_plugin.engine import Interrupted
     from bootmae_plugin.errors import UserError
 
     # Of torch's DistributedDataParallel, about what mmengine and it do by themselves;
@@ -117,8 +120,12 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         'MMPretrain cannot train',
     ):
         warnings.filterwarnings('ignore', message=message)
+    # A log file on a full disk is no reason to end: the next checkpoint says it.
+    logging.raiseExceptions = False
     try:
         main(args)
+    except Interrupted as interrupted:
+        leave(interrupted)
     except UserError as error:
         if args.debug:
             raise
@@ -126,5 +133,26 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         text = str(error)
         if 'Original Traceback' in text:
             text = text.rstrip().splitlines()[-1].partition('UserError: ')[2]
-        # Of the processes of a machine one speaks.
-        sys.exit(1 if os.environ.get('LOCAL_RANK', '0') != '0' else f'error: {text}')
+        stop(text)
+    except OSError as error:
+        if args.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        stop(f'{error}: make room and go on with --resume; nothing else was lost')
+
+
+def stop(text: str) -> None:
+    """End with one line and status 1; of the processes of a machine one speaks."""
+    sys.exit(1 if os.environ.get('LOCAL_RANK', '0') != '0' else f'error: {text}')
+
+
+def leave(interrupted: Exception) -> None:
+    """End all processes together; a launcher takes the first for a failure."""
+    from mmengine import dist
+
+    if dist.is_main_process():
+        print(interrupted, file=sys.stderr)
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    dist.barrier()
+    os._exit(interrupted.code)

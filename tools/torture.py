@@ -25,7 +25,7 @@ from pathlib import Path
 from _common import run
 
 CONFIG = 'configs/selfsup/bootmae_deit-tiny_digits.py'
-COMPARED = ('state_dict', 'optimizer', 'param_schedulers', 'random_states')
+COMPARED = ('state_dict', 'optimizer', 'param_schedulers', 'random_states', 'position')
 
 
 def parse_args() -> argparse.Namespace:

@@ -3,11 +3,14 @@
 from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
 from .checkpoints import SafeCheckpointHook
+from .exact_resume import ExactResumeHook
+from .finite import FiniteHook
+from .interruption import Interrupted, InterruptHook
 from .knn import KNNHook
 from .layer_decay import LayerDecayConstructor
+from .loops import ExactEpochLoop, ExactIterLoop
 from .param_groups import MergedGroupsConstructor
 from .progress import ProgressHook
-from .random_state import RandomStateHook
 from .reconstruction import ReconstructionHook
 from .runner import PluginRunner
 from .schedulers import WarmupCosineLR
@@ -23,7 +26,12 @@ __all__ = [
     'MergedGroupsConstructor',
     'PluginRunner',
     'ProgressHook',
-    'RandomStateHook',
+    'ExactEpochLoop',
+    'ExactIterLoop',
+    'ExactResumeHook',
+    'FiniteHook',
+    'InterruptHook',
+    'Interrupted',
     'ReconstructionHook',
     'SafeCheckpointHook',
     'SegmentationPictureHook',

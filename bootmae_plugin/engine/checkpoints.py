@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections import deque
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +15,11 @@ from ..errors import UserError, check
 from ..models.pretrained import read_checkpoint
 
 LAST = 'last_checkpoint'
+INTERRUPTED = 'interrupted.pth'  # of a run that was asked to stop
+
+
+class CannotWrite(UserError):
+    """A file cannot be written, as on a full disk."""
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
@@ -22,7 +28,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     Whenever the process or the machine stops, ``path`` is the old file or the new one.
 
     Raises:
-        UserError: if it cannot be written, as on a full disk; ``path`` is as it was.
+        CannotWrite: ``path`` is as it was.
     """
     partial = path.with_name(f'.{path.name}.partial')
     try:
@@ -32,7 +38,7 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         partial.replace(path)
     except (OSError, RuntimeError) as error:  # torch.save raises the latter
         partial.unlink(missing_ok=True)
-        raise UserError(
+        raise CannotWrite(
             f'{path} cannot be written ({error}): make room, and go on with --resume; '
             'the checkpoints before it are intact'
         ) from error
@@ -43,12 +49,43 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
         os.close(folder)
 
 
+def name_newest(runner, path: Path) -> None:
+    """Say in the work dir's ``last_checkpoint`` which checkpoint is the newest."""
+    # By its name, so that the work dir can be moved; mmengine's own runner, which some
+    # use with our hook, needs the whole path.
+    inside = path.parent == Path(runner.work_dir)
+    text = path.name if inside and hasattr(runner, 'resumes_by_name') else str(path)
+    last = Path(runner.work_dir) / LAST
+
+    def write() -> None:
+        if dist.is_main_process():
+            write_whole(last, lambda file: file.write_text(text))
+
+    together(write)
+
+
+def together(work: Callable[[], None]) -> None:
+    """Do something on every process; where one cannot write, all say so.
+
+    Raises:
+        CannotWrite: on every process.
+    """
+    failed = None
+    try:
+        work()
+    except CannotWrite as error:
+        failed = str(error)
+    failed = next(filter(None, dist.all_gather_object(failed)), None)
+    if failed is not None:
+        raise CannotWrite(failed)
+
+
 def newest_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest checkpoint that can be read whole; broken ones are named and left.
 
     Args:
-        work_dir: Of the run. ``last_checkpoint`` says which is the newest; the others
-            follow by their number.
+        work_dir: Of the run. ``last_checkpoint`` says which is the newest; the one of
+            an interruption and then the others by their number follow.
 
     Raises:
         UserError: if there are checkpoints, but all of them are broken.
@@ -60,10 +97,13 @@ def newest_checkpoint(work_dir: str | Path) -> Path | None:
         if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
     ]
     paths = [path for _, path in sorted(numbered, reverse=True)]
+    if (work_dir / INTERRUPTED).is_file():  # the next regular one removes it
+        paths.insert(0, work_dir / INTERRUPTED)
     last = work_dir / LAST
     if last.is_file():
-        # Its name alone: the work dir may have moved.
-        named = work_dir / Path(last.read_text().strip()).name
+        named = Path(last.read_text().strip())
+        here = work_dir / named.name  # the work dir may have moved
+        named = here if here.is_file() else named
         paths = [named, *(path for path in paths if path != named)]
     for path in paths:
         try:
@@ -86,38 +126,69 @@ class SafeCheckpointHook(CheckpointHook):
     ``last_checkpoint``, which names it, is replaced whole.
 
     Args:
+        on_error: What happens where one cannot be written, as on a full disk: 'stop',
+            or 'continue', which warns and trains on; the one before stays in both
+            cases. (``stage_k.pth``, which cannot be made up for, always stops.)
+            Defaults to 'stop'.
         **kwargs: See mmengine's ``CheckpointHook`` (interval, max_keep_ckpts, ...).
     """
 
-    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
-        outdated = None
-        if self.max_keep_ckpts > 0 and step not in self.keep_ckpt_ids:
-            if len(self.keep_ckpt_ids) == self.max_keep_ckpts:
-                outdated = self.keep_ckpt_ids.popleft()
-            self.keep_ckpt_ids.append(step)
-            runner.message_hub.update_info('keep_ckpt_ids', list(self.keep_ckpt_ids))
-        name = self.filename_tmpl.format(step)
-        self.last_ckpt = self.file_backend.join_path(self.out_dir, name)
-        runner.message_hub.update_info('last_ckpt', self.last_ckpt)
-        runner.save_checkpoint(
-            self.out_dir,
-            name,
-            self.file_client_args,
-            save_optimizer=self.save_optimizer,
-            save_param_scheduler=self.save_param_scheduler,
-            meta=meta,
-            by_epoch=self.by_epoch,
-            backend_args=self.backend_args,
-            **self.args,
+    def __init__(self, *args, on_error: str = 'stop', **kwargs) -> None:
+        check(
+            on_error in ('stop', 'continue'),
+            f"unknown on_error={on_error!r}: choose 'stop' or 'continue'",
         )
-        if not dist.is_main_process():
-            return
-        # The whole path, for mmengine's own runner; ours reads the name alone.
-        last = str(self.last_ckpt)
-        write_whole(Path(runner.work_dir) / LAST, lambda path: path.write_text(last))
-        if outdated is not None:
-            old = self.file_backend.join_path(
-                self.out_dir, self.filename_tmpl.format(outdated)
+        self.on_error = on_error
+        super().__init__(*args, **kwargs)
+
+    def before_train(self, runner) -> None:
+        super().before_train(runner)
+        self._remove(runner.message_hub.runtime_info.get('outdated_ckpt'))
+
+    def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
+        name = self.filename_tmpl.format(step)
+        path = self.file_backend.join_path(self.out_dir, name)
+        info, outdated = dict(last_ckpt=path), None
+        if self.max_keep_ckpts > 0:
+            kept = [*(k for k in self.keep_ckpt_ids if k != step), step]
+            if len(kept) > self.max_keep_ckpts:
+                outdated = kept.pop(0)
+            # A run that is killed before it removes the outdated one does so later.
+            info.update(keep_ckpt_ids=kept, outdated_ckpt=outdated)
+        before = dict(runner.message_hub.runtime_info)
+        for key, value in info.items():
+            runner.message_hub.update_info(key, value)
+        try:
+            runner.save_checkpoint(
+                self.out_dir,
+                name,
+                self.file_client_args,
+                save_optimizer=self.save_optimizer,
+                save_param_scheduler=self.save_param_scheduler,
+                meta=meta,
+                by_epoch=self.by_epoch,
+                backend_args=self.backend_args,
+                **self.args,
             )
-            if self.file_backend.isfile(old):
-                self.file_backend.remove(old)
+            name_newest(runner, Path(path))
+        except CannotWrite as error:
+            if self.on_error == 'stop':
+                raise
+            print_log(f'not saved, training goes on: {error}', 'current', level=30)
+            runner.message_hub.runtime_info.clear()
+            runner.message_hub.runtime_info.update(before)
+            return
+        self.last_ckpt = path
+        if self.max_keep_ckpts > 0:
+            self.keep_ckpt_ids = deque(kept, self.max_keep_ckpts)
+        if dist.is_main_process():
+            (Path(runner.work_dir) / INTERRUPTED).unlink(missing_ok=True)
+        self._remove(outdated)
+
+    def _remove(self, step: int | None) -> None:
+        if step is None or not dist.is_main_process():
+            return
+        name = self.filename_tmpl.format(step)
+        old = self.file_backend.join_path(self.out_dir, name)
+        if self.file_backend.isfile(old):
+            self.file_backend.remove(old)

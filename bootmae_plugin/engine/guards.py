@@ -1,16 +1,23 @@
 """What our runners share: a guarded work dir, whole checkpoints, exact resume."""
 
+import ast
+import contextlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine import dist
 from mmengine.config import Config
 
-from ..errors import check
+from ..errors import UserError, check
 from ..models.pretrained import read_checkpoint
-from .checkpoints import newest_checkpoint, write_whole
+from .checkpoints import newest_checkpoint, together, write_whole
+from .exact_resume import ExactResumeHook
+from .finite import check_finite
+from .interruption import InterruptHook
+from .loops import exact
 from .memory import keep_freed_memory
 from .progress import ProgressHook
-from .random_state import RandomStateHook
 
 
 class GuardedRunner:
@@ -19,16 +26,33 @@ class GuardedRunner:
     * a work dir that holds another experiment, or this one unfinished, is refused
       before anything is written;
     * config and checkpoints are written whole, or not at all;
-    * a run resumes from its newest whole checkpoint, with its random state.
+    * a run resumes from its newest whole checkpoint, exactly, also within an epoch;
+    * a signal ends it with a checkpoint.
     """
+
+    resumes_by_name = True  # so last_checkpoint needs no path, see name_newest
 
     def __init__(self, model, work_dir, **kwargs) -> None:
         guard_work_dir(kwargs.get('cfg'), Path(work_dir))
         keep_freed_memory()
         super().__init__(model, work_dir=work_dir, **kwargs)
-        self.register_hook(ProgressHook())
-        self._random_states = RandomStateHook()
-        self.register_hook(self._random_states)
+        self._exact, self._interruption = ExactResumeHook(), InterruptHook()
+        for hook in (ProgressHook(), self._exact, self._interruption):
+            self.register_hook(hook)
+
+    def train(self):
+        """As in mmengine; a signal ends it with a checkpoint.
+
+        Raises:
+            Interrupted: a ``SystemExit``, once that is saved.
+            UserError: also where another process of the run has died.
+        """
+        with self._interruption.listening(), dead_peers_named():
+            return super().train()
+
+    def build_train_loop(self, loop):
+        """As in mmengine, with loops that resume exactly."""
+        return super().build_train_loop(exact(loop) if isinstance(loop, dict) else loop)
 
     def dump_config(self) -> None:
         """As in mmengine; a resumed run is compared with it."""
@@ -38,17 +62,26 @@ class GuardedRunner:
             write_whole(Path(self.work_dir) / name, lambda path: path.write_text(text))
 
     def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
-        """As in mmengine, with every process' random state."""
-        self._random_states.gather()
+        """As in mmengine, whole or not at all, with what makes resuming exact.
+
+        Raises:
+            UserError: on every process, if it cannot be written or a weight is not
+                finite.
+        """
+        check_finite(self.model, self.optim_wrapper)
+        self._exact.gather(self)
         path, save = Path(out_dir) / filename, super().save_checkpoint
 
         def write(path: Path) -> None:
             save(str(path.parent), path.name, *args, **kwargs)
 
-        if dist.is_main_process():
-            write_whole(path, write)
-        else:  # where weights are sharded it takes part in gathering them
-            write(path)
+        def write_here() -> None:
+            if dist.is_main_process():
+                write_whole(path, write)
+            else:  # where weights are sharded it takes part in gathering them
+                write(path)
+
+        together(write_here)
 
     def load_or_resume(self) -> None:
         """As in mmengine, from the newest checkpoint that can be read."""
@@ -86,7 +119,12 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
         f'work dir {work_dir} holds another experiment: it has no config '
         f'{path.name!r}; choose another --work-dir (nothing was changed)',
     )
-    kept = Config.fromfile(path)
+    kept = read_dump(path)
+    check(
+        kept is not None,
+        f'{path} is not a config as a run writes it: choose another --work-dir '
+        '(nothing was changed)',
+    )
     # A longer schedule, other workers, ... may differ; another model may not.
     ours, theirs = (
         # FlexibleRunner moves the preprocessing, which may differ, into it.
@@ -98,3 +136,51 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
         f'work dir {work_dir} holds another experiment: its config {path.name} has '
         'another model; choose another --work-dir (nothing was changed)',
     )
+
+
+def read_dump(path: Path) -> dict | None:
+    """A config as :meth:`GuardedRunner.dump_config` wrote it, without running it.
+
+    A work dir may come from somebody else, and a config is code: this takes literals
+    and ``dict(...)`` alone, which is all that a dump has.
+    """
+
+    def value(node: ast.expr):
+        match node:
+            case ast.Call(func=ast.Name(id='dict'), args=[]):
+                return {k.arg: value(k.value) for k in node.keywords}
+            case ast.Dict():
+                return dict(
+                    zip(map(value, node.keys), map(value, node.values), strict=True)
+                )
+            case ast.List():
+                return [value(item) for item in node.elts]
+            case ast.Tuple():
+                return tuple(value(item) for item in node.elts)
+        return ast.literal_eval(node)
+
+    try:
+        body = ast.parse(path.read_text(encoding='utf-8')).body
+        return {line.targets[0].id: value(line.value) for line in body}
+    except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError):
+        return None
+
+
+# What torch says where the other end of a connection is gone.
+GONE = re.compile(
+    'closed by peer|reset by peer|Broken pipe|remote process exited|Connection refused'
+)
+
+
+@contextlib.contextmanager
+def dead_peers_named() -> Iterator[None]:
+    """Turn what torch raises when another process is gone into one line."""
+    try:
+        yield
+    except RuntimeError as error:
+        if dist.get_world_size() == 1 or not GONE.search(str(error)):
+            raise
+        raise UserError(
+            'another process of this run has ended, so this one stops, too: see what '
+            'that one says; --resume goes on from the last checkpoint'
+        ) from error

@@ -48,7 +48,8 @@ class ProgressHook(Hook):
                 console=self.console,
                 transient=True,
             )
-            length, done = len(runner.train_dataloader), 0
+            length = len(runner.train_dataloader)
+            done = getattr(runner.train_loop, 'batch', 0)
             if counts_iterations(runner):
                 length, done = runner.max_iters, runner.iter
             self._task = self.progress.add_task(

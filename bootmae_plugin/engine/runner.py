@@ -19,7 +19,8 @@ from .guards import GuardedRunner
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(
     'is skipped since its requires_grad=False|FileClient|HardDisk|The prefix is not set'
-    '|in the "function" registry tree'
+    '|in the "function" registry tree|is not defined in message_hub'
+    '|Resumed iteration number is not divisible'  # ours are not lost, see ExactResumeHook
 )
 
 

@@ -222,14 +222,20 @@ class PositionNorm(nn.Module):
         dist.all_reduce(x, 'mean')  # in place; nothing to do in one process
         return x
 
+    @staticmethod
+    def _follow(statistic: Tensor, value: Tensor, weight: Tensor) -> None:
+        """A value that is not finite would stay in all that follow: left out."""
+        fine = value.isfinite().all()
+        statistic.lerp_(torch.where(fine, value, statistic), weight)
+
     def forward(self, x: Tensor) -> Tensor:
         """(B, L, D) -> (B, L, D)."""
         if self.training:
             self.steps += 1
             weight = (1 / self.steps.float()).clamp(min=self.momentum)
-            self.mean.lerp_(self._average(x), weight)
+            self._follow(self.mean, self._average(x), weight)
             spread = self._average((x - self.mean).square().mean(dim=1))
-            self.var.lerp_(spread, weight)
+            self._follow(self.var, spread, weight)
         return (x - self.mean) / (self.var + 1e-6).sqrt()
 
 

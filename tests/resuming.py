@@ -1,0 +1,97 @@
+"""Runs that are stopped and gone on with, and what they have to end with."""
+
+import json
+import os
+import signal
+import sys
+import time
+import uuid
+from pathlib import Path
+
+import pytest
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS, RUNNERS
+
+from bootmae_plugin.engine import Interrupted
+from bootmae_plugin.models.pretrained import read_checkpoint
+from tests.tiny import ROOT, tiny_config
+
+sys.path.insert(0, str(ROOT / 'tools'))
+from torture import COMPARED, same  # noqa: E402
+
+
+class Stopped(Exception):
+    """What stops a run in these tests."""
+
+
+@HOOKS.register_module()
+class StopHook(Hook):
+    """Stops the run after an epoch, before the hooks of a lower priority."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def after_train_epoch(self, runner):
+        if runner.epoch + 1 == self.epoch:
+            raise Stopped
+
+
+@HOOKS.register_module()
+class SignalHook(Hook):
+    """The process gets a signal in an iteration of training, or of validation."""
+
+    def __init__(self, iteration=None, validation=None, number=signal.SIGTERM):
+        self.iteration, self.validation, self.number = iteration, validation, number
+
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        if runner.iter + 1 == self.iteration:
+            os.kill(os.getpid(), self.number)
+
+    def before_val_epoch(self, runner):
+        if runner.iter == self.validation:
+            os.kill(os.getpid(), self.number)
+
+
+def train(work_dir, stop=None, resume=False, priority='LOWEST', cfg=None, **options):
+    """A run of seconds.
+
+    ``stop`` is an epoch after which it is killed, or the arguments of SignalHook.
+    """
+    if cfg is None:
+        cfg = tiny_config(work_dir, **options)
+    cfg.work_dir, cfg.resume = str(work_dir), resume
+    hooks = []
+    if isinstance(stop, dict):
+        hooks = [dict(type='SignalHook', **stop)]
+    elif stop:
+        hooks = [dict(type='StopHook', epoch=stop, priority=priority)]
+    cfg.custom_hooks = hooks
+    cfg.default_hooks.logger.interval = 1
+    # mmengine names runs and their folders by the second, and shares loggers by name.
+    cfg.experiment_name = uuid.uuid4().hex
+    if resume:
+        time.sleep(1.1)
+    runner = RUNNERS.build(cfg)
+    if stop:
+        with pytest.raises((Stopped, Interrupted)):
+            runner.train()
+    else:
+        runner.train()
+    return work_dir
+
+
+def losses(work_dir):
+    """Of all iterations that were logged, in the order of the log."""
+    lines = [
+        json.loads(line)
+        for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
+        for line in path.read_text().splitlines()
+    ]
+    return [line['loss'] for line in lines if 'loss' in line]
+
+
+def assert_same(ours, expected):
+    """Two checkpoints have the same weights, teacher, optimiser, random states."""
+    ours, expected = read_checkpoint(ours), read_checkpoint(expected)
+    different = [key for key in COMPARED if not same(ours[key], expected[key])]
+    assert different == []
