@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 from mmengine import dist
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmpretrain.registry import HOOKS
 
 from .checkpoints import INTERRUPTED, name_newest
@@ -105,6 +105,9 @@ class InterruptHook(Hook):
 
     def _leave_if_asked(self, runner, batch_idx: int) -> None:
         if number := self._asked(batch_idx):
+            for hook in runner.hooks if runner.train_loop.validating else ():
+                if isinstance(hook, EMAHook):  # the model has the averaged weights
+                    hook.after_val_epoch(runner)
             path = Path(runner.work_dir) / INTERRUPTED
             runner.save_checkpoint(str(path.parent), path.name, by_epoch=False)
             name_newest(runner, path)

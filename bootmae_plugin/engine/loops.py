@@ -22,7 +22,7 @@ class _ExactLoop:
     """
 
     batch = 0  # of this epoch, how many are done
-    resumed = False
+    resumed = validating = False
 
     def __init__(self, runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
         if isinstance(dataloader, dict):
@@ -61,7 +61,9 @@ class _ExactLoop:
         """Where it is due, after this many epochs or iterations."""
         due = done % self.val_interval == 0 or done == end
         if self.runner.val_loop is not None and done >= self.val_begin and due:
+            self.validating = True
             self.runner.val_loop.run()
+            self.validating = False
 
 
 @LOOPS.register_module()

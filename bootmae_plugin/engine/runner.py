@@ -20,7 +20,7 @@ from .guards import GuardedRunner
 NOISE = re.compile(
     'is skipped since its requires_grad=False|FileClient|HardDisk|The prefix is not set'
     '|in the "function" registry tree|is not defined in message_hub'
-    '|Resumed iteration number is not divisible'  # ours are not lost, see ExactResumeHook
+    '|Resumed iteration number is not divisible'  # ours restores them
 )
 
 

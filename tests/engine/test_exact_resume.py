@@ -1,15 +1,21 @@
 """Stopped by a signal anywhere and resumed, a run ends as one that never stopped."""
 
+import pickle
 import random
 
 import numpy as np
 import pytest
 import torch
+from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
 from mmpretrain.registry import DATASETS
 from torch.utils.data import Dataset
 
-from tests.resuming import assert_same, losses, train
-from tests.tiny import tiny_config
+from bootmae_plugin.datasets.seeded_batches import SeededBatches
+from bootmae_plugin.engine.random_state import random_state
+from bootmae_plugin.models.pretrained import read_checkpoint
+from tests.resuming import assert_same, losses, same, train
+from tests.tiny import ROOT, tiny_config
 
 
 @DATASETS.register_module()
@@ -80,8 +86,17 @@ def untouched(tmp_path_factory):
     return get
 
 
-@pytest.mark.parametrize('change', [plain, bf16, accumulation, workers, iterations])
-@pytest.mark.parametrize('iteration', [2, 8, 11])  # 8: the last one of stage 1
+@pytest.mark.parametrize(
+    ('change', 'iteration'),
+    [
+        (plain, 2),
+        (plain, 8),  # the last one of stage 1
+        (bf16, 11),
+        (accumulation, 11),
+        (workers, 11),
+        (iterations, 11),
+    ],
+)
 def test_a_signal_within_an_epoch(change, iteration, untouched, tmp_path):
     work_dir = tmp_path / 'run'
     train(work_dir, stop=dict(iteration=iteration), cfg=variant(change, work_dir))
@@ -93,3 +108,76 @@ def test_a_signal_within_an_epoch(change, iteration, untouched, tmp_path):
     assert losses(work_dir) == losses(untouched(change))
     kept = sorted(path.name for path in work_dir.glob('*.pth'))
     assert kept == sorted(path.name for path in untouched(change).glob('*.pth'))
+
+
+def classifier():
+    """Finetuning with averaged weights, validated in every epoch."""
+    cfg = Config.fromfile(ROOT / 'configs/benchmarks/finetune/deit-tiny_digits.py')
+    cfg.merge_from_dict(
+        {
+            'model.backbone.arch': dict(embed_dims=24, num_layers=2, num_heads=2),
+            'model.backbone.drop_path_rate': 0.2,
+            'model.head.in_channels': 24,
+            'train_dataloader.dataset.source.indices': 64,
+            'val_dataloader.dataset.source.indices': 40,
+            'val_dataloader.batch_size': 8,
+            'train_cfg.val_interval': 1,
+            'train_cfg.max_epochs': 3,
+            'default_hooks.checkpoint': dict(interval=2, save_best='accuracy/top1'),
+            'default_hooks.ema': dict(type='EMAHook', momentum=0.1),
+            'runner_type': 'mmpretrain.PluginRunner',
+            'launcher': 'none',
+        }
+    )
+    cfg.model.backbone.pop('init_cfg')
+    return cfg
+
+
+# After epochs 1 and 2; a checkpoint of epoch 1 is not due.
+@pytest.mark.parametrize('iteration', [2, 4])
+def test_a_signal_within_a_validation(iteration, tmp_path):
+    whole = train(tmp_path / 'whole', cfg=classifier())
+    work_dir = train(
+        tmp_path / 'run', stop=dict(validation=iteration), cfg=classifier()
+    )
+    assert read_checkpoint(work_dir / 'interrupted.pth')['meta']['iter'] == iteration
+    train(work_dir, resume=True, cfg=classifier())
+    assert_same(work_dir / 'epoch_3.pth', whole / 'epoch_3.pth')
+    assert losses(work_dir) == losses(whole)
+    best = [path.name for path in work_dir.glob('best_*.pth')]
+    assert best == [path.name for path in whole.glob('best_*.pth')]
+    assert_same(work_dir / best[0], whole / best[0], ['state_dict'])
+
+
+def test_a_validation_that_a_kill_cut_short_is_made_up_for(tmp_path):
+    work_dir = train(tmp_path / 'run', cfg=classifier())
+    # Its checkpoints are written before their validation: as if killed within it.
+    metric = losses(work_dir, 'accuracy/top1')
+    train(work_dir, resume=True, cfg=classifier())
+    assert losses(work_dir, 'accuracy/top1') == [*metric, metric[-1]]
+
+
+def test_the_number_of_workers_does_not_matter(tmp_path):
+    runs = []
+    for number in (0, 2):
+        cfg = tiny_config(tmp_path / str(number), epochs=2)
+        workers(cfg, number)
+        runs.append(train(tmp_path / str(number), cfg=cfg) / 'epoch_2.pth')
+    assert_same(*runs)
+
+
+def test_samples_of_epochs_differ_and_numbers_of_the_process_stay(tmp_path):
+    batches = SeededBatches(DefaultSampler(range(6), seed=3), batch_size=4)
+    data = NoisyImages()
+    seen = []
+    for epoch in (0, 1):
+        batches.start_at(epoch, 0)
+        state = random_state()
+        for batch in batches:
+            seen += [data[index]['inputs'].int() for index in batch]
+        assert same(random_state(), state)
+    assert len({int(image.sum()) for image in seen}) == len(seen) == 12
+    batches.start_at(1, 1)
+    (last,) = batches
+    again = [data[index]['inputs'].int() for index in pickle.loads(pickle.dumps(last))]
+    assert same(again, seen[-2:])
