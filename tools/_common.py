@@ -124,6 +124,7 @@ def run(main: Callable, args: argparse.Namespace) -> None:
     logging.raiseExceptions = False
     try:
         main(args)
+        end_distributed()
     except Interrupted as interrupted:
         leave(interrupted)
     except UserError as error:
@@ -138,6 +139,14 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         if args.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
         stop(f'{error}: make room and go on with --resume; nothing else was lost')
+
+
+def end_distributed() -> None:
+    """Left to the interpreter's end, gloo's threads may abort the process."""
+    import torch
+
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
 
 
 def stop(text: str) -> None:

@@ -93,7 +93,7 @@ class InterruptHook(Hook):
             self.group = torch.distributed.new_group(backend='gloo')
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self._leave_if_asked(runner, batch_idx)
+        self._leave_if_asked(runner, runner.iter)
 
     def before_val(self, runner) -> None:
         # Ranks may differ by one batch; they have to ask each other equally often.
@@ -103,8 +103,8 @@ class InterruptHook(Hook):
         if runner._train_loop is not None and batch_idx < self.common_val_batches:
             self._leave_if_asked(runner, batch_idx)
 
-    def _leave_if_asked(self, runner, batch_idx: int) -> None:
-        if number := self._asked(batch_idx):
+    def _leave_if_asked(self, runner, iteration: int) -> None:
+        if number := self._asked(iteration):
             for hook in runner.hooks if runner.train_loop.validating else ():
                 if isinstance(hook, EMAHook):  # the model has the averaged weights
                     hook.after_val_epoch(runner)
@@ -113,9 +113,9 @@ class InterruptHook(Hook):
             name_newest(runner, path)
             raise Interrupted(number, path)
 
-    def _asked(self, batch_idx: int) -> int:
+    def _asked(self, iteration: int) -> int:
         """The signal that one of the processes got; 0 for none."""
-        if dist.get_world_size() > 1 and (batch_idx + 1) % self.interval:
+        if dist.get_world_size() > 1 and (iteration + 1) % self.interval:
             return 0
         return self._reduce(self.signal, 'MAX')
 

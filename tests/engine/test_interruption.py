@@ -1,0 +1,103 @@
+"""Signals: one saves and leaves with a documented status, a second one just leaves."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bootmae_plugin.engine import Interrupted, InterruptHook
+from tests.resuming import assert_same, losses
+from tests.tiny import ROOT, tiny_options
+
+CONFIG = f"""
+_base_ = {str(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')!r}
+custom_imports = dict(imports=['bootmae_plugin', 'hurt'])
+custom_hooks = [dict(type='HurtHook')]
+"""
+# In a file of its own, as the processes of a launcher import it.
+HURT = """
+import os
+import signal
+from mmengine import dist
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS
+@HOOKS.register_module()
+class HurtHook(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        iteration, number = os.environ.get('HURT', '0 0').split()
+        if dist.get_rank() == 1 and runner.iter + 1 == int(iteration):
+            os.kill(os.getpid(), int(number))
+"""
+
+
+@pytest.mark.parametrize(
+    ('name', 'code'), [('SIGTERM', 75), ('SIGUSR1', 75), ('SIGINT', 130)]
+)
+def test_each_signal_has_its_exit_status(name, code, tmp_path):
+    stopped = Interrupted(getattr(signal, name), tmp_path / 'interrupted.pth')
+    assert stopped.code == code
+    assert str(stopped).startswith(f'stopped by {name}, saved as {tmp_path}')
+
+
+@pytest.mark.parametrize(('signals', 'code'), [(1, 0), (2, 128 + signal.SIGTERM)])
+def test_a_second_signal_leaves_at_once(signals, code):
+    before = signal.getsignal(signal.SIGTERM)
+    pid = os.fork()
+    if pid == 0:
+        hook = InterruptHook()
+        with hook.listening():
+            for _ in range(signals):
+                os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0 if hook.signal == signal.SIGTERM else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+def test_handlers_are_given_back():
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    with InterruptHook().listening():
+        assert signal.getsignal(signal.SIGTERM) != before[0]
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_two_processes_one_signalled_then_one_killed(tmp_path):
+    """2 epochs of 20 iterations; what one process gets, both have to act on."""
+    (tmp_path / 'hurt.py').write_text(HURT)
+    (tmp_path / 'config.py').write_text(CONFIG)
+
+    def run(work_dir, *arguments, hurt='0 0'):
+        options = [
+            *(word for word in tiny_options() if 'indices' not in word),
+            'train_dataloader.dataset.source.indices=640',
+            'train_cfg.max_epochs=2',
+            'default_hooks.logger.interval=1',
+            'optim_wrapper.type=OptimWrapper',
+        ]
+        return subprocess.run(
+            ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'config.py'),
+             '2', '--work-dir', str(work_dir), *arguments, '--cfg-options', *options],
+            env=dict(os.environ, PYTHONPATH=str(tmp_path), PYTHON=sys.executable,
+                     HURT=hurt),
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    done = run(whole)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run(cut, hurt=f'3 {int(signal.SIGUSR1)}')
+    assert done.returncode == 75, done.stdout + done.stderr
+    assert 'stopped by SIGUSR1, saved as' in done.stderr
+    assert (cut / 'last_checkpoint').read_text() == 'interrupted.pth'
+    # The processes ask each other every 10 iterations.
+    assert losses(cut) == losses(whole)[:10]
+    done = run(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)}')
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert 'process 1 was killed by signal 9, and the others' in done.stderr
+    assert 'Traceback' not in done.stderr
+    done = run(cut, '--resume')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same(cut / 'epoch_2.pth', whole / 'epoch_2.pth')
+    # Iterations 21 and later were done twice.
+    assert losses(cut)[-20:] == losses(whole)[-20:]
