@@ -1,10 +1,13 @@
 """Losses and gradients that are not finite: caught, told, left out if asked for."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 import torch
+import torch.multiprocessing as mp
 from mmengine.hooks import Hook
+from mmengine.optim import OptimWrapper
 from mmpretrain.registry import HOOKS, MODELS
 
 from bootmae_plugin import UserError
@@ -149,3 +152,31 @@ def test_statistics_of_targets_leave_such_batches_out():
 def test_unknown_action():
     with pytest.raises(UserError, match="unknown action='go on'"):
         FiniteHook('go on')
+
+
+def _one_of_two(rank, path):
+    torch.distributed.init_process_group(
+        'gloo', init_method=f'file://{path}/sync', rank=rank, world_size=2
+    )
+    model = torch.nn.Linear(2, 1)
+    wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
+    runner = SimpleNamespace(
+        optim_wrapper=wrapper, model=model, work_dir=path, iter=0, epoch=0
+    )
+    hook = FiniteHook()
+    hook.before_train(runner)
+    hook.before_train_iter(runner, 0, dict(sample_idx=torch.tensor([rank])))
+    before = model.weight.clone()
+    loss = model(torch.ones(1, 2)).sum() + (float('inf') if rank else 0)
+    with pytest.raises(UserError, match='the loss' if rank else 'of another process'):
+        wrapper.update_params(loss)
+    assert torch.equal(model.weight, before)
+    torch.distributed.destroy_process_group()
+
+
+def test_what_one_process_finds_stops_both(tmp_path):
+    mp.spawn(_one_of_two, (str(tmp_path),), nprocs=2)
+    for rank in (0, 1):
+        report = (tmp_path / f'non_finite/iter_1_rank_{rank}.json').read_text()
+        assert json.loads(report)['finite_on_this_rank'] == (rank == 0)
+        assert json.loads(report)['sample_idx'] == [[rank]]
