@@ -111,7 +111,9 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         sys.exit(f'error: {error}')
     from bootmae_plugin.engine import Interrupted
     from bootmae_plugin.errors import UserError
+    from bootmae_plugin.models.pretrained import refuse_pickles
 
+    refuse_pickles()
     # Of torch's DistributedDataParallel, about what mmengine and it do by themselves;
     # and of DeiTClsHead, about a teacher, which finetuning with labels does without.
     for message in (

@@ -21,6 +21,12 @@ def parse_args() -> argparse.Namespace:
         default='plugin',
         help='what to make (default: plugin); timm and mmpretrain get the encoder',
     )
+    parser.add_argument(
+        '--unpickle',
+        action='store_true',
+        help='read an input that holds more than weights; this can run any code that '
+        'is in it: only where you trust its source',
+    )
     parser.add_argument('--force', action='store_true', help='replace the output')
     parser.add_argument('--debug', action='store_true', help='show tracebacks')
     return parser.parse_args()
@@ -48,7 +54,7 @@ def main(args: argparse.Namespace) -> None:
     from bootmae_plugin.models.pretrained import read_checkpoint, state_dict_of
 
     source, target = Path(args.input), Path(args.output)
-    content = read_checkpoint(source)
+    content = read_checkpoint(source, args.unpickle)
     check(
         source.resolve() != target.resolve(),
         f'output {target} is the input itself, which is never written over: '

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from mmengine import dist
 from mmpretrain.datasets import CIFAR10, CustomDataset
 from mmpretrain.datasets.base_dataset import BaseDataset
 from mmpretrain.registry import DATASETS
@@ -46,9 +47,24 @@ class CIFAR10Copy(CIFAR10):
 
     def load_data_list(self) -> list[dict]:
         root = Path(self.data_prefix['root'])
-        folder = root / self.split
-        if (root / self.base_folder).is_dir() or not folder.is_dir():
-            return super().load_data_list()
+        folder, official = root / self.split, root / self.base_folder
+        # They are pickles, which are unpickled only if they are the official ones.
+        given = official.is_dir() and dist.is_main_process()
+        check(
+            not given or self._check_integrity(),
+            f'{official} is not complete or not the official data (its MD5 sums are '
+            'others), so it was not read: move it away, or get it again with '
+            'tools/prepare_data.py cifar10',
+        )
+        if official.is_dir() or not folder.is_dir():
+            try:
+                return super().load_data_list()
+            except (OSError, RuntimeError, AssertionError) as error:
+                raise UserError(
+                    f'CIFAR-10 is not in {root} and cannot be downloaded ({error}): '
+                    'check the connection, or bring your copy with '
+                    'tools/prepare_data.py cifar10 --from'
+                ) from error
         source = ImageFolder(data_root=str(folder))
         check(
             tuple(source.CLASSES) == tuple(self.CLASSES),

@@ -10,7 +10,7 @@ from mmengine import dist
 from mmengine.config import Config
 
 from ..errors import UserError, check
-from ..models.pretrained import read_checkpoint
+from ..models.pretrained import read_checkpoint, refuse_pickles
 from .checkpoints import newest_checkpoint, together, write_whole
 from .exact_resume import ExactResumeHook
 from .finite import check_finite
@@ -25,6 +25,7 @@ class GuardedRunner:
 
     * a work dir that holds another experiment, or this one unfinished, is refused
       before anything is written;
+    * nothing is unpickled in this process, also not by what mmengine loads;
     * config and checkpoints are written whole, or not at all;
     * a run resumes from its newest whole checkpoint, exactly, also within an epoch;
     * a signal ends it with a checkpoint.
@@ -34,6 +35,7 @@ class GuardedRunner:
 
     def __init__(self, model, work_dir, **kwargs) -> None:
         guard_work_dir(kwargs.get('cfg'), Path(work_dir))
+        refuse_pickles()
         keep_freed_memory()
         super().__init__(model, work_dir=work_dir, **kwargs)
         self._exact, self._interruption = ExactResumeHook(), InterruptHook()

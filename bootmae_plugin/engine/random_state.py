@@ -25,6 +25,6 @@ def set_random_state(state: dict) -> None:
     random.setstate((version, tuple(keys), gauss))
     kind, keys, *rest = state['numpy']
     np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
-    torch.set_rng_state(state['torch'])
+    torch.set_rng_state(state['torch'].cpu())
     if 'cuda' in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state(state['cuda'])
+        torch.cuda.set_rng_state(state['cuda'].cpu())

@@ -57,7 +57,8 @@ class MaskedViT(BaseBackbone):
             in eval mode; 0 freezes the embedding alone, ``num_layers`` all of it.
             Defaults to -1: none.
         init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads an encoder; every
-            one of its keys must be found. ``prefix`` as in :func:`load_encoder`.
+            one of its keys must be found. ``prefix`` and ``allow``, which names the
+            keys that need not, as in :func:`load_encoder`.
 
     Raises:
         UserError: on an unknown arch, out_type or size that does not fit.
@@ -178,7 +179,8 @@ class MaskedViT(BaseBackbone):
         cfg = self.init_cfg
         if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
             if not self._is_init:
-                load_encoder(self, cfg['checkpoint'], cfg.get('prefix'))
+                options = {k: cfg[k] for k in ('prefix', 'allow') if k in cfg}
+                load_encoder(self, cfg['checkpoint'], **options)
                 self._is_init = True
         else:
             super().init_weights()

@@ -3,12 +3,13 @@
 import pickle
 import re
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from urllib.parse import urlparse
 
 import torch
 from mmengine.logging import HistoryBuffer, print_log
+from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from ..errors import UserError, check
@@ -68,8 +69,26 @@ def _fetch(url: str) -> Path:
     return path
 
 
-def read_checkpoint(path: str | Path) -> dict:
+def refuse_pickles() -> None:
+    """Let mmengine load files and addresses as :func:`read_checkpoint` does.
+
+    By itself it falls back to unpickling. Our runners and tools call this; it holds for
+    the process. What is loaded is on the CPU: whoever takes it copies it from there.
+    """
+    CheckpointLoader.register_scheme(
+        ('', 'http://', 'https://'),
+        lambda filename, map_location=None: read_checkpoint(filename),
+        force=True,
+    )
+
+
+def read_checkpoint(path: str | Path, unpickle: bool = False) -> dict:
     """Read a checkpoint file or address onto the CPU without unpickling objects.
+
+    Args:
+        path: Of the file, or its address.
+        unpickle: Unpickle it nevertheless, which can run any code: for a file whose
+            source is trusted. Defaults to False.
 
     Raises:
         UserError: if the file is missing, truncated or corrupt, or would need
@@ -94,14 +113,15 @@ def read_checkpoint(path: str | Path) -> dict:
             if bad is not None:
                 raise zipfile.BadZipFile(bad)
         with torch.serialization.safe_globals(_safe_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=True)
+            content = torch.load(path, map_location='cpu', weights_only=not unpickle)
     except pickle.UnpicklingError as error:
         named = re.search(r'GLOBAL (\S+)|getattr of \S+', str(error))
         reason = named[0] if named else 'not a valid checkpoint'
         raise UserError(
             f'checkpoint {path} is damaged, or holds more than weights and would have '
             f'to be unpickled, which can run any code, so it was not loaded ({reason}):'
-            ' save its state_dict alone, or convert it where you trust it'
+            ' where you trust its source, tools/convert_checkpoint.py --unpickle takes '
+            'the weights out'
         ) from error
     except Exception as error:  # torch, zip and safetensors each raise their own
         raise UserError(
@@ -178,7 +198,12 @@ def _other_code(weights: dict[str, Tensor]) -> str | None:
     return None if name in (None, 'plugin') else f'of {FORMATS[name].title}'
 
 
-def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> None:
+def load_encoder(
+    encoder: nn.Module,
+    path: str,
+    prefix: str | None = None,
+    allow: Sequence[str] = (),
+) -> None:
     """Load a pretrained encoder; every key must be found, none may be left over.
 
     Args:
@@ -189,6 +214,9 @@ def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> No
             the weights (EMAHook) the averaged ones are loaded.
         prefix: Where the encoder's keys stand in it, such as ``'backbone.'``. None
             finds it: ``'backbone.'``, the whole file, ``'module.backbone.'``, ...
+        allow: Keys that may be missing, and keep their initial values, or be left over;
+            one that ends in a dot stands for all that begin with it. The log says
+            which were. Defaults to (): none.
 
     Raises:
         UserError: if the file cannot be read or does not match; a wrong prefix is
@@ -219,8 +247,14 @@ def load_encoder(encoder: nn.Module, path: str, prefix: str | None = None) -> No
         advice = 'it is not a checkpoint of this encoder'
     if foreign := _other_code(weights):
         advice = f'it is {foreign}: convert it first with tools/convert_checkpoint.py'
+    for key in sorted(own.keys() ^ chosen.keys()):
+        if key in allow or any(a.endswith('.') and key.startswith(a) for a in allow):
+            what = 'kept as initialised' if key in own else 'left out'
+            print_log(f'{key} of {path}: {what}, as allowed', 'current', level=30)
+            chosen.pop(key, None)
+            own.pop(key, None)
     compare_keys(own, chosen, f'checkpoint {path} (prefix={prefix!r})', advice)
-    encoder.load_state_dict(chosen)
+    encoder.load_state_dict(chosen, strict=False)  # what may be missing was allowed
     print_log(f'loaded {len(chosen)} encoder tensors from {path}', 'current')
 
 

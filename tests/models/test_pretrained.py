@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from mmengine.runner import CheckpointLoader
 from safetensors.torch import save_file
 
 from bootmae_plugin import UserError
-from bootmae_plugin.models import MaskedDeiT
+from bootmae_plugin.models import MaskedDeiT, pretrained
 from bootmae_plugin.models.formats import to_mmpretrain
 from bootmae_plugin.models.pretrained import (
     load_encoder,
     read_checkpoint,
+    refuse_pickles,
     state_dict_of,
 )
 from tests.tiny import run_tool
@@ -188,3 +190,36 @@ def test_not_a_dict(tmp_path):
     torch.save([1, 2], tmp_path / 'a.pth')
     with pytest.raises(UserError, match='holds a list'):
         read_checkpoint(tmp_path / 'a.pth')
+
+
+def test_what_may_be_missing_is_allowed_by_name(tmp_path, monkeypatch):
+    log = []
+    monkeypatch.setattr(
+        pretrained, 'print_log', lambda text, *_, **__: log.append(text)
+    )
+    weights = encoder().state_dict()
+    del weights['dist_token']
+    weights['blocks.7.norm2.bias'] = torch.zeros(24)
+    path = save(tmp_path / 'a.pth', weights)
+    for allow in ([], ['dist_token'], ['blocks.7.'], ['dist_', 'blocks.7.']):
+        with pytest.raises(UserError, match='does not match'):
+            load_encoder(encoder(), path, allow=allow)
+    ours = encoder()
+    before = ours.dist_token.clone()
+    load_encoder(ours, path, allow=['dist_token', 'blocks.7.'])
+    assert torch.equal(ours.dist_token, before)
+    assert torch.equal(ours.cls_token, weights['cls_token'])
+    assert log[:2] == [
+        f'blocks.7.norm2.bias of {path}: left out, as allowed',
+        f'dist_token of {path}: kept as initialised, as allowed',
+    ]
+
+
+def test_also_mmengine_does_not_unpickle(tmp_path, monkeypatch):
+    monkeypatch.setattr(CheckpointLoader, '_schemes', CheckpointLoader._schemes.copy())
+    path, trap = str(tmp_path / 'a.pth'), tmp_path / 'x'
+    torch.save(dict(state_dict=Gadget(str(trap))), path)
+    refuse_pickles()
+    with pytest.raises(UserError, match='not loaded'):
+        CheckpointLoader.load_checkpoint(path)
+    assert not trap.exists()
