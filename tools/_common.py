@@ -137,10 +137,17 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         if 'Original Traceback' in text:
             text = text.rstrip().splitlines()[-1].partition('UserError: ')[2]
         stop(text)
-    except OSError as error:
-        if args.debug or error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    except Exception as error:
+        if args.debug:
             raise
-        stop(f'{error}: make room and go on with --resume; nothing else was lost')
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            stop(f'{error}: make room and go on with --resume; nothing else was lost')
+        # Before the first step it is most likely what was given, later a bug.
+        if getattr(args, 'began', bool)():
+            raise
+        what = ' '.join(f'{type(error).__name__}: {error}'.split())[:400]
+        given = getattr(args, 'config', 'the input')
+        stop(f'{given} cannot be used as it is: {what} (--debug shows where)')
 
 
 def end_distributed() -> None:

@@ -67,7 +67,9 @@ def main(args: argparse.Namespace) -> None:
     if cfg.get('resume') and cfg.get('load_from'):
         read_checkpoint(cfg.load_from)  # before anything is built
     cfg.work_dir = str(Path(cfg.work_dir))
-    RUNNERS.build(cfg).train()
+    runner = RUNNERS.build(cfg)
+    args.began = lambda: runner.began
+    runner.train()
 
 
 if __name__ == '__main__':

@@ -2,12 +2,15 @@
 
 import ast
 import contextlib
+import errno
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmengine import dist
 from mmengine.config import Config
+from mmengine.logging import print_log
 
 from ..errors import UserError, check
 from ..models.pretrained import read_checkpoint, refuse_pickles
@@ -18,6 +21,8 @@ from .interruption import InterruptHook
 from .loops import exact
 from .memory import keep_freed_memory
 from .progress import ProgressHook
+
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk, or a full quota
 
 
 class GuardedRunner:
@@ -52,9 +57,20 @@ class GuardedRunner:
         with self._interruption.listening(), dead_peers_named():
             return super().train()
 
+    @property
+    def began(self) -> bool:
+        """Whether an iteration is done."""
+        return getattr(self._train_loop, 'iter', 0) > 0
+
     def build_train_loop(self, loop):
         """As in mmengine, with loops that resume exactly."""
         return super().build_train_loop(exact(loop) if isinstance(loop, dict) else loop)
+
+    def build_visualizer(self, *args, **kwargs):
+        """As in mmengine; what a full disk does not take of the log is left out."""
+        visualizer = super().build_visualizer(*args, **kwargs)
+        visualizer.add_scalars = unless_full(visualizer.add_scalars)
+        return visualizer
 
     def dump_config(self) -> None:
         """As in mmengine; a resumed run is compared with it."""
@@ -166,6 +182,25 @@ def read_dump(path: Path) -> dict | None:
         return {line.targets[0].id: value(line.value) for line in body}
     except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError):
         return None
+
+
+def unless_full(write: Callable) -> Callable:
+    """``write``, which warns once where the disk is full, instead of raising."""
+    said = False
+
+    @functools.wraps(write)
+    def tried(*args, **kwargs) -> None:
+        nonlocal said
+        try:
+            write(*args, **kwargs)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            if not said:
+                print_log(f'losses are not logged: {error}', 'current', level=30)
+            said = True
+
+    return tried
 
 
 # What torch says where the other end of a connection is gone.

@@ -75,11 +75,12 @@ def refuse_pickles() -> None:
     By itself it falls back to unpickling. Our runners and tools call this; it holds for
     the process. What is loaded is on the CPU: whoever takes it copies it from there.
     """
-    CheckpointLoader.register_scheme(
-        ('', 'http://', 'https://'),
-        lambda filename, map_location=None: read_checkpoint(filename),
-        force=True,
-    )
+
+    def load_from_safe(filename: str, map_location=None) -> dict:
+        return read_checkpoint(filename)
+
+    schemes = ('', 'http://', 'https://')
+    CheckpointLoader.register_scheme(schemes, load_from_safe, force=True)
 
 
 def read_checkpoint(path: str | Path, unpickle: bool = False) -> dict:
