@@ -17,7 +17,7 @@ from bootmae_plugin.models.pretrained import read_checkpoint
 from tests.tiny import ROOT, tiny_config
 
 sys.path.insert(0, str(ROOT / 'tools'))
-from torture import COMPARED, same  # noqa: E402
+from _torture_runs import COMPARED, same  # noqa: E402
 
 
 class Stopped(Exception):

@@ -1,0 +1,6 @@
+def trial_pickles(*a):
+    return []
+
+
+def trial_archives(*a):
+    return []
