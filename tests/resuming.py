@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import sys
 import time
 import uuid
 from pathlib import Path
@@ -14,10 +13,9 @@ from mmpretrain.registry import HOOKS, RUNNERS
 
 from bootmae_plugin.engine import Interrupted
 from bootmae_plugin.models.pretrained import read_checkpoint
-from tests.tiny import ROOT, tiny_config
+from tests.tiny import tiny_config
 
-sys.path.insert(0, str(ROOT / 'tools'))
-from _torture_runs import COMPARED, same  # noqa: E402
+from _torture_runs import COMPARED, same  # isort: skip  tests.tiny has the path
 
 
 class Stopped(Exception):

@@ -1,12 +1,14 @@
 """A pretraining run of seconds, and the command-line tools within this process."""
 
-import runpy
 import sys
 from pathlib import Path
 
 from mmengine.config import Config
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / 'tools'))
+from _common import run_here as run_tool  # noqa: E402, F401
+
 TINY = {
     'model.backbone.arch': dict(embed_dims=24, num_layers=2, num_heads=2),
     'model.neck.embed_dims': 24,
@@ -40,17 +42,3 @@ def tiny_options() -> list[str]:
         else:
             words.append(f'{key}={value}')
     return words
-
-
-def run_tool(name: str, *args) -> None:
-    """Run ``tools/<name>`` here, where the framework is imported already.
-
-    Starting a process and importing are most of the time that a tool takes to fail.
-    """
-    argv, path = sys.argv, sys.path[:]
-    sys.argv = [name, *map(str, args)]
-    sys.path.insert(0, str(ROOT / 'tools'))
-    try:
-        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
-    finally:
-        sys.argv, sys.path[:] = argv, path

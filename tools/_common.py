@@ -6,6 +6,7 @@ import errno
 import io
 import logging
 import os
+import runpy
 import sys
 import warnings
 from collections.abc import Callable
@@ -148,6 +149,20 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         what = ' '.join(f'{type(error).__name__}: {error}'.split())[:400]
         given = getattr(args, 'config', 'the input')
         stop(f'{given} cannot be used as it is: {what} (--debug shows where)')
+
+
+def run_here(name: str, *args) -> None:
+    """Run ``tools/<name>`` in this process, where the framework is imported already.
+
+    Starting a process and importing are most of the time that a tool takes to fail.
+    """
+    argv, path = sys.argv, sys.path[:]
+    sys.argv = [name, *map(str, args)]
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        runpy.run_path(str(Path(__file__).parent / name), run_name='__main__')
+    finally:
+        sys.argv, sys.path[:] = argv, path
 
 
 def end_distributed() -> None:

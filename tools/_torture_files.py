@@ -1,6 +1,287 @@
-def trial_pickles(*a):
-    return []
+"""Trials of tools/torture.py: malicious files, wherever somebody can give one."""
+
+import contextlib
+import gzip
+import importlib
+import io
+import operator
+import pickle
+import random
+import runpy
+import shutil
+import subprocess
+import tarfile
+import zipfile
+from pathlib import Path
+
+from _common import run_here
+
+CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+PRETRAIN = CONFIGS / 'selfsup/bootmae_deit-tiny_digits.py'
+FINETUNE = CONFIGS / 'benchmarks/finetune/deit-tiny_digits.py'
+LINEAR = CONFIGS / 'benchmarks/linear/deit-tiny_digits.py'
+CIFAR10 = CONFIGS / 'selfsup/bootmae_deit-tiny_cifar10.py'
+TEACHER = "{'type': 'PretrainedEncoder', 'backbone': %s, 'checkpoint': '%s'}"
 
 
-def trial_archives(*a):
-    return []
+class Call:
+    """Unpickled, it is the result of a call."""
+
+    def __init__(self, function, *arguments) -> None:
+        self.what = function, arguments
+
+    def __call__(self) -> None:
+        """Pickle asks that what is called can be, also where it is one of these."""
+
+    def __reduce__(self) -> tuple:
+        return self.what
+
+
+class State:
+    """Unpickled, its state is a call."""
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+
+
+def gadgets(trap: Path) -> dict[str, object]:
+    """Objects that make the folder ``trap`` when unpickled, by what they use."""
+    import numpy as np
+    import torch
+    from mmengine.logging import HistoryBuffer
+
+    code = f'__import__("os").mkdir({str(trap)!r})'
+    script = trap.with_name('script.py')
+    script.write_text(code)
+    os = Call(importlib.import_module, 'os')
+    history = HistoryBuffer()
+    history._log_history = np.array([Call(eval, code)], dtype=object)
+    module = torch.nn.Identity()
+    module.extra = Call(eval, code)
+    return {
+        'eval': Call(eval, code),
+        'exec': Call(exec, code),
+        'subprocess': Call(subprocess.call, ['mkdir', str(trap)]),
+        'runpy': Call(runpy.run_path, str(script)),
+        'getattr': Call(Call(getattr, os, 'mkdir'), str(trap)),
+        'methodcaller': Call(operator.methodcaller('mkdir', str(trap)), os),
+        'state': State(Call(eval, code)),
+        'HistoryBuffer': history,
+        'numpy': np.array([Call(eval, code)], dtype=object),
+        'module': module,
+    }
+
+
+def malicious(folder: Path, trap: Path) -> dict[str, Path]:
+    """Files of that kind, by what is in them."""
+    import torch
+
+    weights = dict(state_dict=dict(weight=torch.zeros(1)))
+    meta = dict(epoch=1, iter=1)
+    paths = {}
+    for name, gadget in gadgets(trap).items():
+        paths[name] = folder / f'{name}.pth'
+        torch.save(dict(weights, meta=meta, message_hub=gadget), paths[name])
+    call = gadgets(trap)['eval']
+    paths['old format'] = folder / 'old.pth'
+    torch.save(
+        dict(weights, extra=call),
+        paths['old format'],
+        _use_new_zipfile_serialization=False,
+    )
+    paths['plain pickle'] = folder / 'plain.pth'
+    paths['plain pickle'].write_bytes(pickle.dumps(call))
+    paths['safetensors'] = folder / 'a.safetensors'
+    paths['safetensors'].write_bytes(pickle.dumps(call))
+    return paths
+
+
+def work_dir_with(folder: Path, checkpoint: Path) -> Path:
+    """The work dir of a run whose newest checkpoint this is."""
+    work_dir = folder / 'resumed'
+    work_dir.mkdir()
+    shutil.copy(checkpoint, work_dir / 'epoch_1.pth')
+    shutil.copy(PRETRAIN, work_dir / PRETRAIN.name)
+    return work_dir
+
+
+def places(file: Path, folder: Path) -> dict[str, list]:
+    """Commands to which somebody can give a checkpoint."""
+    fresh = ['--work-dir', folder / 'run', '--cfg-options', 'train_cfg.max_epochs=1']
+    encoder = "{'type': 'MaskedDeiT', 'arch': 'deit-tiny', 'img_size': 8}"
+    small = [LINEAR, file, '--cache', folder / 'cache']
+    return {
+        'train --resume FILE': ['train.py', PRETRAIN, '--resume', file, *fresh[:2]],
+        'train --resume': [
+            *('train.py', PRETRAIN, '--resume'),
+            *('--work-dir', work_dir_with(folder, file)),
+        ],
+        'load_from': ['train.py', PRETRAIN, *fresh, f'load_from={file}'],
+        'finetune': [
+            *('train.py', FINETUNE, *fresh),
+            f'model.backbone.init_cfg.checkpoint={file}',
+        ],
+        'linear': [
+            *('train.py', LINEAR, *fresh),
+            f'model.backbone.init_cfg.checkpoint={file}',
+        ],
+        'init_cfg of a head': [
+            *('train.py', FINETUNE, *fresh, 'model.backbone.init_cfg=None'),
+            f"model.head.init_cfg={{'type': 'Pretrained', 'checkpoint': '{file}'}}",
+        ],
+        'teacher': [
+            *('train.py', PRETRAIN, *fresh),
+            f'model.target_generator={TEACHER % (encoder, file)}',
+        ],
+        'test': ['test.py', FINETUNE, file, '--work-dir', folder / 'test'],
+        'knn': ['knn.py', *small],
+        'linear_probe': ['linear_probe.py', *small],
+        'reconstruct': ['reconstruct.py', PRETRAIN, file, '--out', folder / 'a.png'],
+        'convert_checkpoint': ['convert_checkpoint.py', file, folder / 'out.pth'],
+    }
+
+
+def outcome(command: list) -> str:
+    """What a tool ended with: '' for success, 'error: ...', or what is wrong."""
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            run_here(*command)
+    except SystemExit as stop:
+        text = str(stop.code or '')
+        wrong = text and (not text.startswith('error: ') or '\n' in text)
+        return f'not one line: {text}' if wrong else text
+    except Exception as error:
+        return f'traceback: {error!r}'
+    return ''
+
+
+def trial_pickles(folder: Path, times: int, draw: random.Random) -> list[str]:
+    import torch
+
+    trap, wrong, tried = folder / 'trap', [], 0
+
+    def see(what: str, command: list, refused: bool = True) -> None:
+        nonlocal tried
+        said = outcome(command)
+        tried += 1
+        if trap.exists():
+            trap.rmdir()
+            wrong.append(f'{what}: was executed')
+        elif refused and not said.startswith('error: '):
+            wrong.append(f'{what}: {said or "was taken"}')
+
+    files = malicious(folder, trap)
+    for name, file in files.items():
+        unpickle(file)
+        if not trap.exists():
+            wrong.append(f'{name}: does nothing, so it proves nothing')
+            continue
+        trap.rmdir()
+        for place in places(file, fresh_folder(folder)):
+            see(f'{name} in {place}', places(file, fresh_folder(folder))[place])
+    # Code in a checkpoint of nothing but plain types, which mmengine would run, ...
+    scratch = fresh_folder(folder)
+    file = folder / 'config.pth'
+    code = f'import os\nos.mkdir({str(trap)!r})'
+    meta = dict(epoch=1, iter=1, config=code)
+    torch.save(dict(state_dict={}, meta=meta, message_hub={}), file)
+    see('config in meta', places(file, scratch)['train --resume FILE'])
+    # ... and in the config that a work dir has kept.
+    scratch = fresh_folder(folder)
+    command = places(file, scratch)['train --resume']
+    (scratch / 'resumed' / PRETRAIN.name).write_text(code)
+    see('config of a work dir', command)
+    # Data sets that are pickles.
+    scratch = fresh_folder(folder)
+    base = scratch / 'cifar-10-batches-py'
+    base.mkdir()
+    for name in [
+        *(f'data_batch_{i}' for i in range(1, 6)),
+        'test_batch',
+        'batches.meta',
+    ]:
+        (base / name).write_bytes(files['plain pickle'].read_bytes())
+    option = f'train_dataloader.dataset.source.data_root={scratch}'
+    fresh = ['--work-dir', scratch / 'run', '--cfg-options', option]
+    see('CIFAR-10', ['train.py', CIFAR10, *fresh])
+    prepare = ['prepare_data.py', 'cifar10', '--out', scratch / 'out', '--from']
+    see('CIFAR-10 --from folder', [*prepare, base])
+    archive = Path(shutil.make_archive(folder / 'cifar', 'gztar', scratch, base.name))
+    see('CIFAR-10 --from archive', [*prepare, archive])
+    print(f'pickles: {len(files) + 2} kinds, {tried} times in all; wrong: {wrong}')
+    return wrong
+
+
+def unpickle(file: Path) -> None:
+    """What a careless program does with it."""
+    import torch
+
+    with contextlib.suppress(Exception):  # it has been executed by then
+        torch.load(file, weights_only=False)
+    if file.suffix == '.safetensors':
+        pickle.loads(file.read_bytes())
+
+
+def fresh_folder(folder: Path) -> Path:
+    """An empty one, in place of the last."""
+    scratch = folder / 'scratch'
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir()
+    return scratch
+
+
+def archives(folder: Path) -> dict[str, Path]:
+    """Malicious ones, by what they try."""
+    names = {
+        'absolute name': '/tmp/bootmae_trap',
+        'traversal': 'a/../../../bootmae_trap',
+        'backslashes': '..\\bootmae_trap',
+    }
+    links = {
+        'symbolic link': tarfile.SYMTYPE,
+        'hard link': tarfile.LNKTYPE,
+        'named pipe': tarfile.FIFOTYPE,
+        'device': tarfile.BLKTYPE,
+    }
+    paths = {}
+    for case in (*names, *links):
+        paths[case] = folder / f'{case.replace(" ", "_")}.tar'
+        with tarfile.open(paths[case], 'w') as tar:
+            info = tarfile.TarInfo(names.get(case, 'link'))
+            info.type, info.linkname = links.get(case, tarfile.REGTYPE), '/tmp'
+            tar.addfile(info, io.BytesIO())
+            inside = tarfile.TarInfo('link/bootmae_trap')  # through the link
+            tar.addfile(inside, io.BytesIO())
+    for case in ('traversal', 'symbolic link'):
+        paths[f'{case} in a zip'] = folder / f'{case.replace(" ", "_")}.zip'
+        with zipfile.ZipFile(paths[f'{case} in a zip'], 'w') as archive:
+            info = zipfile.ZipInfo('link' if 'link' in case else '../bootmae_trap')
+            info.external_attr = (0o120777 if 'link' in case else 0o100644) << 16
+            archive.writestr(info, '/tmp')
+    paths['bomb'] = folder / 'bomb.tar.gz'
+    with gzip.open(paths['bomb'], 'wb') as file:  # 8 GiB in 8 MB
+        info = tarfile.TarInfo('train/zeros')
+        info.size = 8 << 30
+        file.write(info.tobuf())
+        for _ in range(64):
+            file.write(bytes(1 << 20))
+    return paths
+
+
+def trial_archives(folder: Path, times: int, draw: random.Random) -> list[str]:
+    wrong, tried = [], 0
+    for case, path in archives(folder).items():
+        for name in ('cifar10', 'camvid'):
+            out = folder / f'{path.name}_{name}'
+            said = outcome(['prepare_data.py', name, '--from', path, '--out', out])
+            tried += 1
+            if not said.startswith('error: ') or 'refused' not in said:
+                wrong.append(f'{case} as {name}: {said or "was taken"}')
+            if out.exists() and any(out.iterdir()):
+                wrong.append(f'{case} as {name}: left {sorted(out.iterdir())}')
+            traps = [Path('/tmp'), folder, folder.parent]
+            if any((trap / 'bootmae_trap').exists() for trap in traps):
+                wrong.append(f'{case} as {name}: wrote outside')
+    print(f'archives: {tried} times refused; wrong: {wrong}')
+    return wrong

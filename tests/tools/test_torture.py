@@ -7,8 +7,10 @@ from tests.tiny import ROOT
 
 
 def test_a_killed_run_ends_as_an_untouched_one():
-    tool = [sys.executable, str(ROOT / 'tools/torture.py'), '--times', '4']
+    tool = [sys.executable, str(ROOT / 'tools/torture.py')]
+    tool += ['kill', 'corrupt', 'archives', '--times', '4']
     done = subprocess.run(tool, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'ended after' in done.stdout
     assert 'corrupt: 4 times' in done.stdout
+    assert 'archives: 20 times refused' in done.stdout
