@@ -5,7 +5,8 @@ class UserError(ValueError):
     """Bad input, told in one line: what was given, what was expected, what to do.
 
     The tools print only its message and exit with status 1 (``--debug`` shows the
-    traceback); anything else that is raised is a bug and keeps its traceback.
+    traceback). Of anything else they name the type, too, and a training keeps the
+    traceback in a file.
     """
 
 

@@ -8,6 +8,7 @@ import logging
 import os
 import runpy
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -143,12 +144,18 @@ def run(main: Callable, args: argparse.Namespace) -> None:
             raise
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             stop(f'{error}: make room and go on with --resume; nothing else was lost')
-        # Before the first step it is most likely what was given, later a bug.
-        if getattr(args, 'began', bool)():
-            raise
         what = ' '.join(f'{type(error).__name__}: {error}'.split())[:400]
         given = getattr(args, 'config', 'the input')
-        stop(f'{given} cannot be used as it is: {what} (--debug shows where)')
+        stop(f'{given}: {what} ({where_from(args)})', everywhere=True)
+
+
+def where_from(args: argparse.Namespace) -> str:
+    """How to see the traceback of what was just raised."""
+    if not hasattr(args, 'log_dir'):
+        return '--debug shows where'
+    path = Path(args.log_dir) / f'traceback_{os.environ.get("RANK", 0)}.txt'
+    path.write_text(traceback.format_exc())
+    return f'traceback: {path}'
 
 
 def run_here(name: str, *args) -> None:
@@ -173,9 +180,10 @@ def end_distributed() -> None:
         torch.distributed.destroy_process_group()
 
 
-def stop(text: str) -> None:
+def stop(text: str, everywhere: bool = False) -> None:
     """End with one line and status 1; of the processes of a machine one speaks."""
-    sys.exit(1 if os.environ.get('LOCAL_RANK', '0') != '0' else f'error: {text}')
+    silent = os.environ.get('LOCAL_RANK', '0') != '0' and not everywhere
+    sys.exit(1 if silent else f'error: {text}')
 
 
 def leave(interrupted: Exception) -> None:

@@ -68,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
         read_checkpoint(cfg.load_from)  # before anything is built
     cfg.work_dir = str(Path(cfg.work_dir))
     runner = RUNNERS.build(cfg)
-    args.began = lambda: runner.began
+    args.log_dir = runner.log_dir
     runner.train()
 
 

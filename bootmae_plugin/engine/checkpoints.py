@@ -140,6 +140,8 @@ class SafeCheckpointHook(CheckpointHook):
         )
         self.on_error = on_error
         super().__init__(*args, **kwargs)
+        # mmengine finds out at the first save.
+        check(not self.args, f'SafeCheckpointHook has no option {[*self.args]}')
 
     def before_train(self, runner) -> None:
         super().before_train(runner)

@@ -1,6 +1,5 @@
 """What our runners share: a guarded work dir, whole checkpoints, exact resume."""
 
-import ast
 import contextlib
 import errno
 import functools
@@ -9,10 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmengine import dist
-from mmengine.config import Config
 from mmengine.logging import print_log
 
-from ..errors import UserError, check
+from ..errors import UserError
 from ..models.pretrained import read_checkpoint, refuse_pickles
 from .checkpoints import newest_checkpoint, together, write_whole
 from .exact_resume import ExactResumeHook
@@ -21,6 +19,7 @@ from .interruption import InterruptHook
 from .loops import exact
 from .memory import keep_freed_memory
 from .progress import ProgressHook
+from .work_dir import guard_work_dir, is_own
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk, or a full quota
 
@@ -57,11 +56,6 @@ class GuardedRunner:
         with self._interruption.listening(), dead_peers_named():
             return super().train()
 
-    @property
-    def began(self) -> bool:
-        """Whether an iteration is done."""
-        return getattr(self._train_loop, 'iter', 0) > 0
-
     def build_train_loop(self, loop):
         """As in mmengine, with loops that resume exactly."""
         return super().build_train_loop(exact(loop) if isinstance(loop, dict) else loop)
@@ -76,8 +70,9 @@ class GuardedRunner:
         """As in mmengine; a resumed run is compared with it."""
         if dist.is_main_process():
             name = Path(self.cfg.filename or f'{self.timestamp}.py').name
-            text = self.cfg.dump()
-            write_whole(Path(self.work_dir) / name, lambda path: path.write_text(text))
+            path, text = Path(self.work_dir) / name, self.cfg.dump()
+            if not is_own(path, self.cfg):  # the user's file stays as he wrote it
+                write_whole(path, lambda path: path.write_text(text))
 
     def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:
         """As in mmengine, whole or not at all, with what makes resuming exact.
@@ -112,76 +107,6 @@ class GuardedRunner:
                 self.logger.info(f'resumed from {newest}')
                 self.resume(str(newest))
                 self._has_loaded = True
-
-
-def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
-    """Refuse to train into a work dir that holds another experiment.
-
-    Raises:
-        UserError: if ``work_dir`` holds checkpoints, unless the config asks to resume
-            and is the one that made them.
-    """
-    if cfg is None or cfg.get('train_dataloader') is None or not dist.is_main_process():
-        return
-    if not any(work_dir.glob('*.pth')):
-        return
-    check(
-        bool(cfg.get('resume')),
-        f'work dir {work_dir} holds a run already: --resume goes on with it, another '
-        '--work-dir keeps both; nothing was changed',
-    )
-    # mmengine keeps the config of a run under its own name; other files are not read.
-    path = work_dir / Path(cfg.filename or '').name
-    check(
-        path.is_file(),
-        f'work dir {work_dir} holds another experiment: it has no config '
-        f'{path.name!r}; choose another --work-dir (nothing was changed)',
-    )
-    kept = read_dump(path)
-    check(
-        kept is not None,
-        f'{path} is not a config as a run writes it: choose another --work-dir '
-        '(nothing was changed)',
-    )
-    # A longer schedule, other workers, ... may differ; another model may not.
-    ours, theirs = (
-        # FlexibleRunner moves the preprocessing, which may differ, into it.
-        {k: v for k, v in (c.get('model') or {}).items() if k != 'data_preprocessor'}
-        for c in (cfg, kept)
-    )
-    check(
-        ours == theirs,
-        f'work dir {work_dir} holds another experiment: its config {path.name} has '
-        'another model; choose another --work-dir (nothing was changed)',
-    )
-
-
-def read_dump(path: Path) -> dict | None:
-    """A config as :meth:`GuardedRunner.dump_config` wrote it, without running it.
-
-    A work dir may come from somebody else, and a config is code: this takes literals
-    and ``dict(...)`` alone, which is all that a dump has.
-    """
-
-    def value(node: ast.expr):
-        match node:
-            case ast.Call(func=ast.Name(id='dict'), args=[]):
-                return {k.arg: value(k.value) for k in node.keywords}
-            case ast.Dict():
-                return dict(
-                    zip(map(value, node.keys), map(value, node.values), strict=True)
-                )
-            case ast.List():
-                return [value(item) for item in node.elts]
-            case ast.Tuple():
-                return tuple(value(item) for item in node.elts)
-        return ast.literal_eval(node)
-
-    try:
-        body = ast.parse(path.read_text(encoding='utf-8')).body
-        return {line.targets[0].id: value(line.value) for line in body}
-    except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError):
-        return None
 
 
 def unless_full(write: Callable) -> Callable:

@@ -8,10 +8,18 @@ import pytest
 import torch
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine.checkpoints import newest_checkpoint, write_whole
+from bootmae_plugin.engine import SafeCheckpointHook, guards
+from bootmae_plugin.engine.checkpoints import (
+    CannotWrite,
+    newest_checkpoint,
+    write_whole,
+)
+from bootmae_plugin.engine.guards import unless_full
 from bootmae_plugin.engine.random_state import random_state, set_random_state
+from bootmae_plugin.engine.work_dir import read_dump
 from bootmae_plugin.models.pretrained import read_checkpoint
 from tests.resuming import assert_same, losses, train
+from tests.tiny import ROOT, tiny_config
 
 
 @pytest.fixture(scope='module')
@@ -137,3 +145,76 @@ def test_a_process_killed_within_a_save_leaves_the_old_file(tmp_path):
     shutil.copy(path, tmp_path / 'epoch_1.pth')
     with pytest.raises(UserError):  # the partial file is not taken for a checkpoint
         newest_checkpoint(tmp_path)
+
+
+def test_a_config_within_its_work_dir_stays_as_it_is(tmp_path):
+    work_dir = tmp_path / 'run'
+    work_dir.mkdir()
+    path = work_dir / 'mine.py'
+    text = f'_base_ = {str(ROOT / "configs/selfsup/bootmae_deit-tiny_digits.py")!r}\n'
+    path.write_text(text)
+    for resume in (False, True):
+        cfg = tiny_config(work_dir, epochs=1, stages=1)
+        cfg._filename = str(path)
+        train(work_dir, resume=resume, cfg=cfg)
+        assert path.read_text() == text
+
+
+def test_the_config_of_a_work_dir_is_read_not_run(tmp_path):
+    work_dir = train(tmp_path / 'run', stop=1)
+    (kept,) = work_dir.glob('*.py')
+    cfg = tiny_config(work_dir)
+    assert read_dump(kept)['model'] == cfg.model.to_dict()
+    assert read_dump(kept)['train_cfg']['max_epochs'] == 4
+    kept.write_text(f'import os\nos.mkdir({str(tmp_path / "trap")!r})\n')
+    with pytest.raises(UserError, match='not a config as a run writes it'):
+        train(work_dir, resume=True)
+    assert not (tmp_path / 'trap').exists()
+    kept.write_text("a = dict(b=[1, (2.5, None)], c={'d': nan})\n")
+    read = read_dump(kept)
+    assert read['a']['b'] == [1, (2.5, None)] and read['a']['c']['d'] != 0
+
+
+def test_a_disk_that_is_full_may_be_no_reason_to_stop(tmp_path, monkeypatch):
+    writes = []
+
+    def fail_in_epoch_2(path, write):
+        writes.append(path.name)
+        if path.name == 'epoch_2.pth':
+            raise CannotWrite('No space left')
+        write_whole(path, write)
+
+    monkeypatch.setattr(guards, 'write_whole', fail_in_epoch_2)
+    with pytest.raises(CannotWrite, match='No space left'):
+        train(tmp_path / 'stops', stages=1)
+    options = dict(stages=1, default_hooks__checkpoint__on_error='continue')
+    work_dir = train(tmp_path / 'goes_on', **options)
+    kept = sorted(path.name for path in work_dir.glob('*.pth'))
+    assert kept == ['epoch_3.pth', 'epoch_4.pth', 'stage_1.pth']
+    content = read_checkpoint(work_dir / 'epoch_4.pth')
+    assert content['message_hub']['runtime_info']['keep_ckpt_ids'] == [3, 4]
+    log = '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
+    assert 'not saved, training goes on: No space left' in log
+
+
+def test_losses_that_a_full_disk_does_not_take_are_left_out():
+    errors = [OSError(28, 'No space left on device'), None, OSError(13, 'denied')]
+
+    def write(number):
+        if errors[number] is not None:
+            raise errors[number]
+
+    tried = unless_full(write)
+    assert tried(0) is tried(1) is None
+    with pytest.raises(OSError, match='denied'):
+        tried(2)
+
+
+def test_what_a_kill_left_is_removed_when_the_run_goes_on(tmp_path, monkeypatch):
+    monkeypatch.setattr(SafeCheckpointHook, '_remove', lambda *_: None)
+    work_dir = train(tmp_path / 'run', stop=3)  # as if killed before removing epoch 1
+    assert (work_dir / 'epoch_1.pth').exists()
+    monkeypatch.undo()
+    train(work_dir, resume=True)
+    kept = sorted(path.name for path in work_dir.glob('epoch_*.pth'))
+    assert kept == ['epoch_3.pth', 'epoch_4.pth']
