@@ -131,6 +131,9 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         end_distributed()
     except Interrupted as interrupted:
         leave(interrupted)
+    except KeyboardInterrupt:  # a training that has begun saves
+        print('interrupted', file=sys.stderr)
+        sys.exit(130)
     except UserError as error:
         if args.debug:
             raise

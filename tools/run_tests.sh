@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs, then lints and tests; all arguments go to pytest.
+# Installs, then lints and tests, in two processes of a thread each; all arguments go to
+# pytest (-n 0: in this process).
 #
 #   bash tools/run_tests.sh
 #   bash tools/run_tests.sh tests/models -x
@@ -18,5 +19,6 @@ run() { # a lint error does not hide what the tests say
 }
 run ruff check .
 run ruff format --check .
-run pytest "$@"
+export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+run pytest -n 2 --dist loadfile "$@"
 exit $status

@@ -7,12 +7,12 @@ from itertools import pairwise
 import torch
 from mmengine import dist
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import HOOKS
 
 from ..errors import check
 from .sharded import whole_parameters
+from .unwrap import unwrapped
 
 
 @HOOKS.register_module()
@@ -140,7 +140,7 @@ class BootstrapHook(Hook):
             runner.logger.info(f'Stage {name[6:-4]} is done, kept as {name}')
 
     def _model(self, runner) -> torch.nn.Module:
-        return runner.model.module if is_model_wrapper(runner.model) else runner.model
+        return unwrapped(runner.model)
 
     def _restart_schedule(self, runner, index: int) -> None:
         """Build the schedulers of ``runner.cfg`` anew for stage ``index``."""

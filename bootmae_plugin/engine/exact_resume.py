@@ -3,12 +3,12 @@
 from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 
 from .random_state import random_state, set_random_state
+from .unwrap import unwrapped
 
 KEYS = ('random_states', 'position', 'accumulated_gradients')
 
@@ -87,11 +87,6 @@ class ExactResumeHook(Hook):
     def _warn(self, what: str) -> None:
         text = f'{what}: it goes on, but not exactly as it would have'
         print_log(text, 'current', level=30)
-
-
-def unwrapped(model):
-    """The model inside of what distributes it."""
-    return model.module if is_model_wrapper(model) else model
 
 
 def within_accumulation(runner) -> bool:

@@ -15,7 +15,7 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor, nn
 
 from ..errors import UserError, check
-from .exact_resume import unwrapped
+from .unwrap import unwrapped
 
 SHOWN = 20  # names of parameters in a report
 

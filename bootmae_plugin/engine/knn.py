@@ -5,12 +5,12 @@ import torch.nn.functional as F
 from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmpretrain.registry import DATASETS, HOOKS
 from torch import Tensor
 
 from ..errors import check
 from .sharded import refuse_sharded
+from .unwrap import unwrapped
 
 COLLAPSED = 0.05
 
@@ -80,7 +80,7 @@ class KNNHook(Hook):
     def _evaluate(self, runner) -> None:
         from ..evaluation import FeatureSet, extract_features, knn_accuracy
 
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         preprocess = model.data_preprocessor
 
         def normalise(images: Tensor) -> Tensor:

@@ -6,12 +6,13 @@ import time
 import torch
 from mmengine import dist
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import IterBasedTrainLoop
 from mmpretrain.registry import HOOKS
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
+
+from .unwrap import unwrapped
 
 A_CLASS = 'IoU/'  # of a metric that has one value a class
 
@@ -133,7 +134,7 @@ def where(runner) -> str:
     """'stage 2/4  epoch 51/200', or without the stage where there is but one."""
     if counts_iterations(runner):
         return f'iteration {runner.iter}/{runner.max_iters}'
-    model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+    model = unwrapped(runner.model)
     stages = runner.message_hub.runtime_info.get('num_stages', 1)
     stage = f'stage {model.stage}/{stages}  ' if stages > 1 else ''
     return f'{stage}epoch {runner.epoch + 1}/{runner.max_epochs}'

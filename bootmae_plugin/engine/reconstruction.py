@@ -2,12 +2,12 @@
 
 import torch
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmpretrain.registry import HOOKS
 
 from ..errors import check
 from ..models.heads import PixelHead
 from .sharded import refuse_sharded
+from .unwrap import unwrapped
 
 
 @HOOKS.register_module()
@@ -42,7 +42,7 @@ class ReconstructionHook(Hook):
     def after_train_epoch(self, runner) -> None:
         from ..visualization import quadruplets
 
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         pixels = [h for _, h in model.active_branches() if isinstance(h, PixelHead)]
         last = runner.epoch + 1 == runner.max_epochs
         if not pixels or not (last or self.every_n_epochs(runner, self.interval)):

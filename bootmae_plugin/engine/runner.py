@@ -6,7 +6,6 @@ import re
 import torch
 from mmengine import dist
 from mmengine.logging import MMLogger, print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmpretrain.registry import RUNNERS
 from torch import nn
@@ -15,6 +14,7 @@ from ..models.layers import BLOCKS
 from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
 from .classes import check_checkpoint_classes, check_data_classes
 from .guards import GuardedRunner
+from .unwrap import unwrapped
 
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(
@@ -62,7 +62,7 @@ class PluginRunner(GuardedRunner, Runner):
             super()._maybe_compile(target)
 
     def _check_classes(self, name: str, loop) -> None:
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         train = None if name == 'training' else self._train_loop
         check_data_classes(
             model,
@@ -91,7 +91,7 @@ class PluginRunner(GuardedRunner, Runner):
     ):
         content = read_checkpoint(filename)
         given = state_dict_of(content)
-        model = self.model.module if is_model_wrapper(self.model) else self.model
+        model = unwrapped(self.model)
         advice = 'give the checkpoint that this config trained'
         if 'stage_number' in given and not hasattr(model, 'stage'):
             advice = 'it is a pretraining checkpoint; train this config from it first'

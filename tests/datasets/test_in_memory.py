@@ -1,5 +1,7 @@
 """In-memory data: sources, labels, whole batches, corrupt images, missing folders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -217,3 +219,8 @@ def test_cifar10_copy_reads_official_pickles(tmp_path, monkeypatch):
     data = build(source)
     assert data.labels.tolist() == [3, 1, 2, 9]
     assert np.array_equal(data.images.numpy().reshape(4, 3072), pixels)
+    # Another file in its place is not unpickled, and stays.
+    (base / 'test_batch').write_bytes(pickle.dumps(Path.home) + b'x')
+    with pytest.raises(UserError, match='not the official data.*prepare_data'):
+        build(source)
+    assert (base / 'test_batch').read_bytes().endswith(b'x')

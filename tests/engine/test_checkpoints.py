@@ -218,3 +218,9 @@ def test_what_a_kill_left_is_removed_when_the_run_goes_on(tmp_path, monkeypatch)
     train(work_dir, resume=True)
     kept = sorted(path.name for path in work_dir.glob('epoch_*.pth'))
     assert kept == ['epoch_3.pth', 'epoch_4.pth']
+
+
+def test_options_that_would_fail_at_the_first_save():
+    for options in (dict(nope=1), dict(on_error='hope')):
+        with pytest.raises(UserError, match='nope|hope'):
+            SafeCheckpointHook(**options)

@@ -15,10 +15,12 @@ kept = keep_freed_memory() if sys.argv[1] == 'keep' else None
 torch.set_num_threads(1)
 def step():
     return sum(torch.ones(10_000_000).sum() for _ in range(5))
-step()
-before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-step()
-print(kept, resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+faults = []
+for _ in range(6):  # where the pages lie is settled after the first ones
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    step()
+    faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+print(kept, min(faults))
 """
 
 

@@ -1,5 +1,7 @@
 """Conversion: by values, both ways, formats recognised, inputs never changed."""
 
+import argparse
+
 import numpy as np
 import pytest
 import timm
@@ -151,3 +153,16 @@ def test_nothing_is_written_over(tmp_path):
     convert(source, other, '--force')
     assert source.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ['a.pth', 'b.pth']
+
+
+def test_what_would_be_unpickled_is_converted_where_it_is_trusted(tmp_path, capsys):
+    """As training scripts leave it, with their command line."""
+    source, target = tmp_path / 'timm.pth', tmp_path / 'ours.pth'
+    weights = timm_model('vit_tiny_patch16_224').state_dict()
+    torch.save(dict(model=weights, args=argparse.Namespace(lr=1)), source)
+    with pytest.raises(SystemExit, match='argparse.Namespace.*--unpickle'):
+        convert(source, target)
+    assert not target.exists()
+    convert(source, target, '--unpickle')
+    ours = state_dict_of(read_checkpoint(target))
+    assert any(torch.equal(v, weights['cls_token']) for v in ours.values())
