@@ -53,8 +53,11 @@ class GuardedRunner:
             Interrupted: a ``SystemExit``, once that is saved.
             UserError: also where another process of the run has died.
         """
-        with self._interruption.listening(), dead_peers_named():
-            return super().train()
+        try:
+            with dead_peers_named():
+                return super().train()
+        finally:
+            self._interruption.release()
 
     def build_train_loop(self, loop):
         """As in mmengine, with loops that resume exactly."""

@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -60,22 +59,21 @@ class InterruptHook(Hook):
     def __init__(self, interval: int = 10) -> None:
         self.interval = interval
         self.signal = 0
+        self.handlers: dict = {}
         self.group = None
         self.common_val_batches = 0
 
-    @contextlib.contextmanager
-    def listening(self) -> Iterator[None]:
-        """Take the signals of this process; give them back afterwards."""
+    def listen(self) -> None:
+        """Take the signals of this process."""
         self.process = os.getpid()
-        before = {}
         for number in SIGNALS:
             with contextlib.suppress(ValueError):  # not in the main thread
-                before[number] = signal.signal(number, self._receive)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
+                self.handlers[number] = signal.signal(number, self._receive)
+
+    def release(self) -> None:
+        """Give them back."""
+        while self.handlers:
+            signal.signal(*self.handlers.popitem())
 
     def _receive(self, number: int, frame) -> None:
         if self.signal:
@@ -91,21 +89,24 @@ class InterruptHook(Hook):
         if dist.get_world_size() > 1 and torch.distributed.get_backend() != 'gloo':
             # A GPU's own would have to wait for its work.
             self.group = torch.distributed.new_group(backend='gloo')
+        self.listen()  # before, there is nothing to save
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self._leave_if_asked(runner, runner.iter)
 
     def before_val(self, runner) -> None:
-        # Ranks may differ by one batch; they have to ask each other equally often.
-        self.common_val_batches = self._reduce(len(runner.val_dataloader), 'MIN')
+        if runner._train_loop is not None:
+            # Ranks may differ by one batch; they have to ask each other equally often.
+            self.common_val_batches = self._reduce(len(runner.val_dataloader), 'MIN')
 
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner._train_loop is not None and batch_idx < self.common_val_batches:
+        if batch_idx < self.common_val_batches:
             self._leave_if_asked(runner, batch_idx)
 
     def _leave_if_asked(self, runner, iteration: int) -> None:
         if number := self._asked(iteration):
-            for hook in runner.hooks if runner.train_loop.validating else ():
+            validating = getattr(runner.train_loop, 'validating', False)
+            for hook in runner.hooks if validating else ():
                 if isinstance(hook, EMAHook):  # the model has the averaged weights
                     hook.after_val_epoch(runner)
             path = Path(runner.work_dir) / INTERRUPTED

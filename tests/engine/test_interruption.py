@@ -47,9 +47,9 @@ def test_a_second_signal_leaves_at_once(signals, code):
     pid = os.fork()
     if pid == 0:
         hook = InterruptHook()
-        with hook.listening():
-            for _ in range(signals):
-                os.kill(os.getpid(), signal.SIGTERM)
+        hook.listen()
+        for _ in range(signals):
+            os.kill(os.getpid(), signal.SIGTERM)
         os._exit(0 if hook.signal == signal.SIGTERM else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
     assert signal.getsignal(signal.SIGTERM) == before
@@ -57,8 +57,10 @@ def test_a_second_signal_leaves_at_once(signals, code):
 
 def test_handlers_are_given_back():
     before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
-    with InterruptHook().listening():
-        assert signal.getsignal(signal.SIGTERM) != before[0]
+    hook = InterruptHook()
+    hook.listen()
+    assert signal.getsignal(signal.SIGTERM) != before[0]
+    hook.release()
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
 
 
