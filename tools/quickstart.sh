@@ -45,7 +45,7 @@ for task in linear/deit-tiny_digits finetune/deit-tiny_digits segmentation/deit-
     train "${name}_random" configs/benchmarks/${task}_random.py
 done
 say "segmentation: test, IoU of each class, a picture"
-"$python" tools/test.py configs/benchmarks/$task.py "$(cat $out/segmentation_boot/last_checkpoint)" \
+"$python" tools/test.py configs/benchmarks/$task.py "$out/segmentation_boot/$(cat $out/segmentation_boot/last_checkpoint)" \
     --work-dir $out/segmentation_test
 
 say "results"
