@@ -82,7 +82,8 @@ class FiniteHook(Hook):
         gradients = [p.grad for p in parameters(wrapper) if p.grad is not None]
         if hasattr(wrapper, 'loss_scaler'):
             gradients = []
-        values = torch.stack([*losses, total_norm(gradients, losses[-1])])
+        norm = total_norm(gradients, next(parameters(wrapper)).new_zeros(()))
+        values = torch.stack([*(loss.to(norm).reshape(()) for loss in losses), norm])
         here = values.isfinite().all()
         everywhere = here.float()
         dist.all_reduce(everywhere, 'min')  # gradients may be accumulated on each
