@@ -2,20 +2,38 @@
 
 import json
 import os
+import random
 import signal
 import time
 import uuid
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 from mmengine.hooks import Hook
-from mmpretrain.registry import HOOKS, RUNNERS
+from mmpretrain.registry import DATASETS, HOOKS, RUNNERS
+from torch.utils.data import Dataset
 
 from bootmae_plugin.engine import Interrupted
 from bootmae_plugin.models.pretrained import read_checkpoint
 from tests.tiny import tiny_config
 
 from _torture_runs import COMPARED, same  # isort: skip  tests.tiny has the path
+
+
+@DATASETS.register_module()
+class NoisyImages(Dataset):
+    """Loads one image at a time, with noise of all three generators."""
+
+    metainfo = {}
+
+    def __len__(self):
+        return 64
+
+    def __getitem__(self, index):
+        noise = random.random() + np.random.rand() + torch.rand(3, 8, 8)
+        return dict(inputs=(60 * noise + index).byte(), sample_idx=index)
 
 
 class Stopped(Exception):

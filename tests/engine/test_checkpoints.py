@@ -16,10 +16,8 @@ from bootmae_plugin.engine.checkpoints import (
 )
 from bootmae_plugin.engine.guards import unless_full
 from bootmae_plugin.engine.random_state import random_state, set_random_state
-from bootmae_plugin.engine.work_dir import read_dump
 from bootmae_plugin.models.pretrained import read_checkpoint
 from tests.resuming import assert_same, losses, train
-from tests.tiny import ROOT, tiny_config
 
 
 @pytest.fixture(scope='module')
@@ -145,34 +143,6 @@ def test_a_process_killed_within_a_save_leaves_the_old_file(tmp_path):
     shutil.copy(path, tmp_path / 'epoch_1.pth')
     with pytest.raises(UserError):  # the partial file is not taken for a checkpoint
         newest_checkpoint(tmp_path)
-
-
-def test_a_config_within_its_work_dir_stays_as_it_is(tmp_path):
-    work_dir = tmp_path / 'run'
-    work_dir.mkdir()
-    path = work_dir / 'mine.py'
-    text = f'_base_ = {str(ROOT / "configs/selfsup/bootmae_deit-tiny_digits.py")!r}\n'
-    path.write_text(text)
-    for resume in (False, True):
-        cfg = tiny_config(work_dir, epochs=1, stages=1)
-        cfg._filename = str(path)
-        train(work_dir, resume=resume, cfg=cfg)
-        assert path.read_text() == text
-
-
-def test_the_config_of_a_work_dir_is_read_not_run(tmp_path):
-    work_dir = train(tmp_path / 'run', stop=1)
-    (kept,) = work_dir.glob('*.py')
-    cfg = tiny_config(work_dir)
-    assert read_dump(kept)['model'] == cfg.model.to_dict()
-    assert read_dump(kept)['train_cfg']['max_epochs'] == 4
-    kept.write_text(f'import os\nos.mkdir({str(tmp_path / "trap")!r})\n')
-    with pytest.raises(UserError, match='not a config as a run writes it'):
-        train(work_dir, resume=True)
-    assert not (tmp_path / 'trap').exists()
-    kept.write_text("a = dict(b=[1, (2.5, None)], c={'d': nan})\n")
-    read = read_dump(kept)
-    assert read['a']['b'] == [1, (2.5, None)] and read['a']['c']['d'] != 0
 
 
 def test_a_disk_that_is_full_may_be_no_reason_to_stop(tmp_path, monkeypatch):

@@ -1,35 +1,15 @@
 """Stopped by a signal anywhere and resumed, a run ends as one that never stopped."""
 
-import pickle
 import random
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
-from mmengine.dataset import DefaultSampler
-from mmpretrain.registry import DATASETS
-from torch.utils.data import Dataset
 
-from bootmae_plugin.datasets.seeded_batches import SeededBatches
-from bootmae_plugin.engine.random_state import random_state
 from bootmae_plugin.models.pretrained import read_checkpoint
-from tests.resuming import assert_same, losses, same, train
+from tests.resuming import assert_same, losses, train
 from tests.tiny import ROOT, tiny_config
-
-
-@DATASETS.register_module()
-class NoisyImages(Dataset):
-    """Loads one image at a time, with noise of all three generators."""
-
-    metainfo = {}
-
-    def __len__(self):
-        return 64
-
-    def __getitem__(self, index):
-        noise = random.random() + np.random.rand() + torch.rand(3, 8, 8)
-        return dict(inputs=(60 * noise + index).byte(), sample_idx=index)
 
 
 def plain(cfg):
@@ -164,20 +144,3 @@ def test_the_number_of_workers_does_not_matter(tmp_path):
         workers(cfg, number)
         runs.append(train(tmp_path / str(number), cfg=cfg) / 'epoch_2.pth')
     assert_same(*runs)
-
-
-def test_samples_of_epochs_differ_and_numbers_of_the_process_stay(tmp_path):
-    batches = SeededBatches(DefaultSampler(range(6), seed=3), batch_size=4)
-    data = NoisyImages()
-    seen = []
-    for epoch in (0, 1):
-        batches.start_at(epoch, 0)
-        state = random_state()
-        for batch in batches:
-            seen += [data[index]['inputs'].int() for index in batch]
-        assert same(random_state(), state)
-    assert len({int(image.sum()) for image in seen}) == len(seen) == 12
-    batches.start_at(1, 1)
-    (last,) = batches
-    again = [data[index]['inputs'].int() for index in pickle.loads(pickle.dumps(last))]
-    assert same(again, seen[-2:])
