@@ -1,6 +1,6 @@
 """Treat runs and inputs badly, and see that nothing is lost and nothing executed.
 
-    python tools/torture.py                                 # all trials, 40 minutes
+    python tools/torture.py                                 # all trials, 20 minutes
     python tools/torture.py kill --times 100
     python tools/torture.py corrupt --times 200
     python tools/torture.py switch pair full pickles archives
