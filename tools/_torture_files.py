@@ -266,6 +266,10 @@ def archives(folder: Path) -> dict[str, Path]:
         file.write(info.tobuf())
         for _ in range(64):
             file.write(bytes(1 << 20))
+    paths['bomb in a header'] = folder / 'header.tar'
+    info = tarfile.TarInfo('train')
+    info.type, info.size = tarfile.XHDTYPE, 1 << 40  # tarfile reads it as a whole
+    paths['bomb in a header'].write_bytes(info.tobuf(tarfile.GNU_FORMAT))
     return paths
 
 

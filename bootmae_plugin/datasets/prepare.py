@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..errors import UserError, check
-from .archives import build_once, download, extract, fingerprint, track, walk
+from .archives import extract
 from .prepare_folder import (
     Prepared,
     decode,
@@ -21,6 +21,7 @@ from .prepare_folder import (
     list_images,
     refuse,
 )
+from .publish import build_once, download, fingerprint, track, walk
 
 CIFAR10_CLASSES = [
     *('airplane', 'automobile', 'bird', 'cat', 'deer'),

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from ..errors import check
-from .archives import build_once, fingerprint, track, walk
+from .publish import build_once, fingerprint, track, walk
 
 Prepared = tuple[dict, bool]
 

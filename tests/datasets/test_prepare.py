@@ -3,26 +3,22 @@
 import gzip
 import hashlib
 import http.server
-import io
 import os
 import pickle
 import runpy
 import shutil
 import subprocess
 import sys
-import tarfile
 import threading
 import urllib.request
-import zipfile
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
-from bootmae_plugin.datasets import archives, prepare
+from bootmae_plugin.datasets import prepare, publish
 from bootmae_plugin.datasets.prepare_folder import prepare_folder
 from bootmae_plugin.errors import UserError
+from tests.image_files import camvid_images, cifar_images, left, pack, picture
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get('BOOTMAE_SHARED', ROOT.parent / 'shared'))
@@ -32,130 +28,6 @@ DEBIAN = Path(prepare.DEBIAN_FASHION_MNIST)
 
 def md5(data: bytes) -> str:
     return hashlib.md5(data).hexdigest()
-
-
-def picture(path: Path, size=(8, 8), value=None, mode='RGB') -> None:
-    """Noise seeded by the name, or one value."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    noise = np.random.default_rng(list(path.name.encode())).integers(0, 256, (*size, 3))
-    image = Image.fromarray(noise.astype('uint8')).convert(mode)
-    image = image if value is None else Image.new(mode, size[::-1], value)
-    image.save(path)
-
-
-def cifar_images(top: Path) -> Path:
-    for split, number in (('train', 3), ('test', 2)):
-        for name in prepare.CIFAR10_CLASSES:
-            for i in range(number):
-                picture(top / split / name / f'{i}.png', (32, 32))
-    return top
-
-
-def camvid_images(top: Path) -> Path:
-    for split in ('train', 'val', 'test'):
-        for i in range(2):
-            picture(top / 'img_dir' / split / f'{i}.png')
-            picture(top / 'ann_dir' / split / f'{i}.png', value=11, mode='L')
-    return top
-
-
-def pack(folder: Path, ending: str) -> Path:
-    path = folder.with_name(f'{folder.name}.{ending}')
-    if ending == 'zip':
-        return Path(shutil.make_archive(folder, 'zip', folder.parent, folder.name))
-    with tarfile.open(path, f'w:{ending.removeprefix("tar").strip(".")}') as tar:
-        tar.add(folder, folder.name)
-    return path
-
-
-def left(out: Path) -> list:
-    """What stands in ``out``, hidden files and half-done work included."""
-    return sorted(p.name for p in out.iterdir()) if out.exists() else []
-
-
-# ---------------------------------------------------------------- archives
-
-
-def make_bad(path: Path, case: str) -> Path:
-    if case.startswith('zip'):
-        with zipfile.ZipFile(path, 'w') as archive:
-            info = zipfile.ZipInfo('../up' if case == 'zip-dots' else 'link')
-            info.external_attr = (0o120777 if case == 'zip-link' else 0o100644) << 16
-            archive.writestr(info, 'x')
-        return path
-    names = {'absolute': '/tmp/abs', 'dots': 'a/../../up', 'backslash': '..\\up'}
-    kinds = {
-        'symlink': tarfile.SYMTYPE,
-        'hardlink': tarfile.LNKTYPE,
-        'fifo': tarfile.FIFOTYPE,
-        'device': tarfile.CHRTYPE,
-    }
-    with tarfile.open(path, 'w') as tar:
-        info = tarfile.TarInfo(names.get(case, 'member'))
-        info.type, info.linkname = kinds.get(case, tarfile.REGTYPE), 'target'
-        for _ in range(2 if case == 'twice' else 1):
-            tar.addfile(info, io.BytesIO())
-    return path
-
-
-CASES = 'absolute dots backslash symlink hardlink fifo device twice zip-dots zip-link'
-
-
-@pytest.mark.parametrize('case', CASES.split())
-def test_unsafe_archive_is_refused_as_a_whole(tmp_path, case):
-    bad = make_bad(tmp_path / 'bad', case)
-    with pytest.raises(UserError, match=r'member|up|link') as caught:
-        prepare.prepare_camvid(tmp_path / 'out', bad)
-    assert '\n' not in str(caught.value)
-    assert left(tmp_path / 'out') == []
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['bad', 'out']
-
-
-@pytest.mark.parametrize('ending', ['tar', 'tar.gz', 'tar.xz', 'zip'])
-def test_bomb_is_refused_before_it_is_written(tmp_path, ending):
-    (tmp_path / 'bomb').mkdir()
-    (tmp_path / 'bomb' / 'zeros').write_bytes(bytes(1 << 20))
-    archive = pack(tmp_path / 'bomb', ending)
-    (tmp_path / 'into').mkdir()
-    with pytest.raises(UserError, match=r'bomb/zeros.* exceeds 1,000,000 bytes'):
-        archives.extract(archive, tmp_path / 'into', max_bytes=1_000_000)
-    assert not (tmp_path / 'into/bomb/zeros').exists()
-    with pytest.raises(UserError, match='or 1 members'):
-        archives.extract(archive, tmp_path / 'into', max_members=1)
-
-
-@pytest.mark.parametrize('ending', ['tar', 'tar.gz', 'tar.xz', 'zip'])
-def test_cut_archive_leaves_nothing(tmp_path, ending):
-    archive = pack(camvid_images(tmp_path / 'camvid'), ending)
-    whole = archive.read_bytes()
-    # A plain tar's blocks are 512 bytes: member boundaries are among these cuts.
-    cuts = [0, 1, 511, *range(512, len(whole), 1536 if ending == 'tar' else 509)]
-    if ending == 'tar':  # only the zero blocks at the end may be missing in part
-        cuts = [c for c in cuts if any(whole[c - 512 :])]
-    for cut in [*cuts, len(whole) - 1]:
-        archive.write_bytes(whole[:cut])
-        if ending == 'tar' and cut == len(whole) - 1:
-            continue
-        with pytest.raises(UserError, match='get it again') as caught:
-            prepare.prepare_camvid(tmp_path / 'out', archive)
-        assert '\n' not in str(caught.value)
-        assert left(tmp_path / 'out') == [], cut
-    archive.write_bytes(whole)
-    assert prepare.prepare_camvid(tmp_path / 'out', archive)[1]
-
-
-@pytest.mark.parametrize('ending', ['tar', 'tar.gz', 'tar.xz', 'zip'])
-def test_damaged_archive_is_noticed(tmp_path, ending):
-    archive = pack(camvid_images(tmp_path / 'camvid'), ending)
-    damaged = bytearray(archive.read_bytes())
-    if ending == 'tar':  # the header of a member in the middle; content has no sum
-        damaged[damaged.index(b'camvid/img_dir/val')] ^= 1
-    else:
-        damaged[len(damaged) // 2] ^= 1
-    archive.write_bytes(damaged)
-    with pytest.raises(UserError):
-        prepare.prepare_camvid(tmp_path / 'out', archive)
-    assert left(tmp_path / 'out') == []
 
 
 # ---------------------------------------------------------------- whole or nothing
@@ -175,7 +47,7 @@ def test_found_again_and_never_overwritten(tmp_path):
     (out / 'ann_dir/val/0.png').unlink()
     with pytest.raises(UserError, match='ann_dir is gone or was changed'):
         prepare.prepare_camvid(out, source)
-    (out / archives.MANIFEST).write_text('{')
+    (out / publish.MANIFEST).write_text('{')
     with pytest.raises(UserError, match='cannot be read'):
         prepare.prepare_camvid(out, source)
 
@@ -204,8 +76,8 @@ def test_goes_on_after_a_kill(tmp_path, monkeypatch):
         prepare.prepare_camvid(out, source)
     assert left(out) == ['.partial-camvid', 'img_dir']
     manifest, _ = prepare.prepare_camvid(out, source)
-    assert left(out) == [archives.MANIFEST, 'ann_dir', 'img_dir']
-    assert archives.fingerprint(out / 'img_dir') == manifest['checksums']['img_dir']
+    assert left(out) == [publish.MANIFEST, 'ann_dir', 'img_dir']
+    assert publish.fingerprint(out / 'img_dir') == manifest['checksums']['img_dir']
 
 
 def test_interrupted_work_is_removed(tmp_path, monkeypatch):
@@ -220,7 +92,7 @@ def test_interrupted_work_is_removed(tmp_path, monkeypatch):
 
 def test_second_run_waits_outside(tmp_path):
     pytest.importorskip('fcntl')
-    with archives._locked(tmp_path), pytest.raises(UserError, match='another run'):
+    with publish._locked(tmp_path), pytest.raises(UserError, match='another run'):
         prepare.prepare_digits(tmp_path)
 
 
@@ -231,14 +103,14 @@ def test_second_run_waits_outside(tmp_path):
 def test_cifar10_images(tmp_path, monkeypatch, ending):
     monkeypatch.setattr(urllib.request, 'urlopen', None)  # --from needs no network
     source = cifar_images(tmp_path / 'cifar10-images')
-    before = archives.fingerprint(source)
+    before = publish.fingerprint(source)
     given = pack(source, ending) if ending else source
     manifest, _ = prepare.prepare_cifar10(tmp_path / 'out', given, workers=2)
     assert manifest['counts'] == {'train': 30, 'test': 20}
-    assert left(tmp_path / 'out') == [archives.MANIFEST, 'test', 'train']
-    for name in archives.walk(source):
+    assert left(tmp_path / 'out') == [publish.MANIFEST, 'test', 'train']
+    for name in publish.walk(source):
         assert (tmp_path / 'out' / name).read_bytes() == (source / name).read_bytes()
-    assert archives.fingerprint(source) == before
+    assert publish.fingerprint(source) == before
 
 
 def test_cifar10_refuses_other_images(tmp_path):
@@ -294,11 +166,11 @@ def official(tmp_path, monkeypatch, server):
     files = []
     for name in names:
         (folder / name).write_bytes(pickle.dumps(name) + os.urandom(999))
-        files.append([name, archives.fingerprint(folder / name)])
+        files.append([name, publish.fingerprint(folder / name)])
     archive = pack(folder, 'tar.gz')
     server.files['/' + cls.filename] = archive.read_bytes()
     monkeypatch.setattr(cls, 'url', server.url + cls.filename)
-    monkeypatch.setattr(cls, 'tgz_md5', archives.fingerprint(archive))
+    monkeypatch.setattr(cls, 'tgz_md5', publish.fingerprint(archive))
     monkeypatch.setattr(cls, 'train_list', files[:5])
     monkeypatch.setattr(cls, 'test_list', files[5:6])
     monkeypatch.setattr(cls, 'meta', {'filename': files[6][0], 'md5': files[6][1]})
@@ -421,7 +293,7 @@ def photos(tmp_path):
 def test_folder_lists_load_in_mmpretrain(tmp_path, photos):
     from mmpretrain.datasets import CustomDataset
 
-    before, out = archives.fingerprint(photos), tmp_path / 'out'
+    before, out = publish.fingerprint(photos), tmp_path / 'out'
     manifest, _ = prepare_folder(out, photos, labels=True, val_fraction=0.25)
     assert manifest['counts'] == {'train': 15, 'val': 5, 'classes': 2}
     assert (out / 'classes.txt').read_text() == 'a b\nc\n'
@@ -435,7 +307,7 @@ def test_folder_lists_load_in_mmpretrain(tmp_path, photos):
             assert Path(info['img_path']).is_file()
     assert len(found) == 20 and sum(found.values()) == 10
     assert found[str(photos / 'a b/0 x.png')] == 0
-    assert archives.fingerprint(photos) == before
+    assert publish.fingerprint(photos) == before
 
 
 def test_folder_split_is_reproducible(tmp_path, photos):
@@ -519,8 +391,8 @@ def test_camvid_checks_every_pair(tmp_path):
 def test_camvid_real(tmp_path):
     manifest, _ = prepare.prepare_camvid(tmp_path, CAMVID)
     assert manifest['counts'] == {'train': 367, 'val': 101, 'test': 117}
-    assert len(archives.walk(tmp_path / 'img_dir')) == 367 + 101 + 117
-    assert len(archives.walk(tmp_path / 'ann_dir')) == 367 + 101 + 117
+    assert len(publish.walk(tmp_path / 'img_dir')) == 367 + 101 + 117
+    assert len(publish.walk(tmp_path / 'ann_dir')) == 367 + 101 + 117
 
 
 def test_digits(tmp_path, monkeypatch):
@@ -529,7 +401,7 @@ def test_digits(tmp_path, monkeypatch):
     assert not fresh and sum(manifest['counts'].values()) == 1797
     assert prepare.prepare_digits(tmp_path)[0]['counts'] == manifest['counts']
     assert left(tmp_path / 'train') == list('0123456789')
-    assert len(archives.walk(tmp_path / 'test')) == manifest['counts']['test']
+    assert len(publish.walk(tmp_path / 'test')) == manifest['counts']['test']
     monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
     with pytest.raises(UserError, match='pip install scikit-learn'):
         prepare.prepare_digits()
