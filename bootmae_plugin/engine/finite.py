@@ -48,7 +48,6 @@ class FiniteHook(Hook):
         self.batches: list = []  # since the last step: gradients may be accumulated
         self.losses: list[Tensor] = []
         self.last_finite: dict | None = None
-        self.in_a_row = 0
 
     def before_train(self, runner) -> None:
         for wrapper in optim_wrappers(runner.optim_wrapper):
@@ -89,7 +88,7 @@ class FiniteHook(Hook):
         dist.all_reduce(everywhere, 'min')  # gradients may be accumulated on each
         values = values.tolist()
         if everywhere:
-            self.in_a_row = 0
+            runner.message_hub.update_info('skipped_in_a_row', 0)
             self.last_finite = dict(
                 iteration=runner.iter + 1,
                 losses=values[:-1],
@@ -129,10 +128,13 @@ class FiniteHook(Hook):
             f'{what if not here else "a number of another process"} is not finite in '
             f'iteration {runner.iter + 1}, see {folder / name}'
         )
-        self.in_a_row += 1
-        if self.action == 'skip' and self.in_a_row <= self.max_skips:
-            count = runner.message_hub.runtime_info.get('skipped_steps', 0) + 1
+        # In the hub they are in the checkpoint.
+        info = runner.message_hub.runtime_info
+        in_a_row = info.get('skipped_in_a_row', 0) + 1
+        if self.action == 'skip' and in_a_row <= self.max_skips:
+            count = info.get('skipped_steps', 0) + 1
             runner.message_hub.update_info('skipped_steps', count)
+            runner.message_hub.update_info('skipped_in_a_row', in_a_row)
             print_log(f'step left out, {count} so far: {text}', 'current', level=30)
             return
         advice = (

@@ -7,6 +7,7 @@ import pytest
 import torch
 import torch.multiprocessing as mp
 from mmengine.hooks import Hook
+from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper
 from mmpretrain.registry import HOOKS, MODELS
 
@@ -109,6 +110,15 @@ def test_too_many_in_a_row_stop(tmp_path):
         train(tmp_path, cfg=cfg)
 
 
+def test_steps_left_out_in_a_row_go_on_counting_when_resumed(tmp_path):
+    def config():
+        return bad_config(tmp_path, 1, 99, action='skip', max_skips=3)
+
+    train(tmp_path, stop=dict(iteration=2), cfg=config())
+    with pytest.raises(UserError, match='iteration 4.*3 in a row'):
+        train(tmp_path, resume=True, cfg=config())
+
+
 def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     @HOOKS.register_module(force=True)
     class Spoil(Hook):
@@ -161,7 +171,12 @@ def _one_of_two(rank, path):
     model = torch.nn.Linear(2, 1)
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
     runner = SimpleNamespace(
-        optim_wrapper=wrapper, model=model, work_dir=path, iter=0, epoch=0
+        optim_wrapper=wrapper,
+        model=model,
+        work_dir=path,
+        iter=0,
+        epoch=0,
+        message_hub=MessageHub('one of two'),
     )
     hook = FiniteHook()
     hook.before_train(runner)
