@@ -3,7 +3,7 @@
 import os
 import re
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from mmengine import dist
@@ -84,39 +84,53 @@ def newest_checkpoint(work_dir: str | Path) -> Path | None:
     """The newest checkpoint that can be read whole; broken ones are named and left.
 
     Args:
-        work_dir: Of the run. ``last_checkpoint`` says which is the newest; the one of
-            an interruption and then the others by their number follow.
+        work_dir: Of the run. ``last_checkpoint`` says which is the newest; the others
+            follow by the iteration that is in them, ends of stages included.
 
     Raises:
         UserError: if there are checkpoints, but all of them are broken.
     """
-    work_dir = Path(work_dir)
-    numbered = [
-        (int(match[1]), path)
-        for path in work_dir.glob('*.pth')
-        if (match := re.fullmatch(r'(?:epoch|iter)_(\d+)', path.stem))
-    ]
-    paths = [path for _, path in sorted(numbered, reverse=True)]
-    if (work_dir / INTERRUPTED).is_file():  # the next regular one removes it
-        paths.insert(0, work_dir / INTERRUPTED)
-    last = work_dir / LAST
-    if last.is_file():
-        named = Path(last.read_text().strip())
-        here = work_dir / named.name  # the work dir may have moved
-        named = here if here.is_file() else named
-        paths = [named, *(path for path in paths if path != named)]
-    for path in paths:
+    broken = []
+    for path in _candidates(Path(work_dir)):
         try:
             read_checkpoint(path)
             return path
         except UserError as error:
             print_log(f'not resumed from: {error}', 'current', level=30)
+            broken.append(path)
     check(
-        not paths,
-        f'none of the {len(paths)} checkpoints in {work_dir} can be read: start anew '
+        not broken,
+        f'none of the {len(broken)} checkpoints in {work_dir} can be read: start anew '
         'in another --work-dir',
     )
     return None
+
+
+def _candidates(work_dir: Path) -> Iterator[Path]:
+    """What a run can be resumed from, the newest first."""
+    last, named, folders = work_dir / LAST, None, {work_dir}
+    if last.is_file():
+        path = Path(last.read_text().strip())
+        named = work_dir / path.name  # the work dir may have moved
+        if path.name != str(path) and not named.is_file():  # in the hook's out_dir
+            named = path
+            folders |= {path.parent} if path.is_file() else set()
+        yield named
+    # Seldom needed, so what looks into each of them comes last.
+    pattern = re.compile(rf'(epoch|iter|stage)_\d+\.pth|{INTERRUPTED}')
+    found = [path for folder in folders for path in folder.glob('*.pth')]
+    found = [path for path in found if pattern.fullmatch(path.name) and path != named]
+    yield from sorted(found, key=_progress, reverse=True)
+
+
+def _progress(path: Path) -> tuple[float, bool]:
+    """How far a checkpoint is; one that cannot be read comes first, to be named."""
+    try:
+        iteration = read_checkpoint(path, whole=False)['meta']['iter']
+    except (UserError, KeyError, TypeError):
+        iteration = float('inf')
+    # The regular one of the same iteration is written after that of the stage.
+    return iteration, not path.name.startswith('stage')
 
 
 @HOOKS.register_module()
@@ -130,7 +144,8 @@ class SafeCheckpointHook(CheckpointHook):
             or 'continue', which warns and trains on; the one before stays in both
             cases. (``stage_k.pth``, which cannot be made up for, always stops.)
             Defaults to 'stop'.
-        **kwargs: See mmengine's ``CheckpointHook`` (interval, max_keep_ckpts, ...).
+        **kwargs: See mmengine's ``CheckpointHook`` (interval, max_keep_ckpts,
+            save_best, ...).
     """
 
     def __init__(self, *args, on_error: str = 'stop', **kwargs) -> None:
@@ -145,7 +160,9 @@ class SafeCheckpointHook(CheckpointHook):
 
     def before_train(self, runner) -> None:
         super().before_train(runner)
-        self._remove(runner.message_hub.runtime_info.get('outdated_ckpt'))
+        info = runner.message_hub.runtime_info
+        self._remove(info.get('outdated_ckpt'))
+        self._remove_best(info.get('outdated_best', ()))
 
     def _save_checkpoint_with_step(self, runner, step: int, meta: dict) -> None:
         name = self.filename_tmpl.format(step)
@@ -174,11 +191,7 @@ class SafeCheckpointHook(CheckpointHook):
             )
             name_newest(runner, Path(path))
         except CannotWrite as error:
-            if self.on_error == 'stop':
-                raise
-            print_log(f'not saved, training goes on: {error}', 'current', level=30)
-            runner.message_hub.runtime_info.clear()
-            runner.message_hub.runtime_info.update(before)
+            self._go_on_without(error, runner, before)
             return
         self.last_ckpt = path
         if self.max_keep_ckpts > 0:
@@ -187,10 +200,58 @@ class SafeCheckpointHook(CheckpointHook):
             (Path(runner.work_dir) / INTERRUPTED).unlink(missing_ok=True)
         self._remove(outdated)
 
-    def _remove(self, step: int | None) -> None:
-        if step is None or not dist.is_main_process():
+    def _save_best_checkpoint(self, runner, metrics: dict) -> None:
+        best, before = self._best, dict(runner.message_hub.runtime_info)
+        # mmengine would remove those that it knows before it writes the new ones; a run
+        # that is killed before they are removed does so later.
+        self._best = [None] * len(best)
+        outdated = [Path(path).name for path in best if path]
+        runner.message_hub.update_info('outdated_best', outdated)
+        try:
+            super()._save_best_checkpoint(runner, metrics)
+        except CannotWrite as error:
+            self._best = best
+            self._go_on_without(error, runner, before)
             return
-        name = self.filename_tmpl.format(step)
-        old = self.file_backend.join_path(self.out_dir, name)
-        if self.file_backend.isfile(old):
-            self.file_backend.remove(old)
+        self._best = [new or old for new, old in zip(self._best, best, strict=True)]
+        self._remove_best(outdated)
+
+    @property
+    def _best(self) -> list[str | None]:
+        """Path of the best checkpoint by each metric of ``save_best``."""
+        if not self.save_best:
+            return []
+        if len(self.key_indicators) == 1:
+            return [self.best_ckpt_path]
+        return [self.best_ckpt_path_dict[key] for key in self.key_indicators]
+
+    @_best.setter
+    def _best(self, paths: list[str | None]) -> None:
+        if len(paths) == 1:
+            self.best_ckpt_path = paths[0]
+        elif paths:
+            self.best_ckpt_path_dict = dict(
+                zip(self.key_indicators, paths, strict=True)
+            )
+
+    def _go_on_without(self, error: CannotWrite, runner, info: dict) -> None:
+        """As ``on_error`` says; the hub is as it was before what was not saved."""
+        runner.message_hub.runtime_info.clear()
+        runner.message_hub.runtime_info.update(info)
+        if self.on_error == 'stop':
+            raise error
+        print_log(f'not saved, training goes on: {error}', 'current', level=30)
+
+    def _remove(self, step: int | None) -> None:
+        if step is not None:
+            self._remove_file(self.filename_tmpl.format(step))
+
+    def _remove_best(self, names: Sequence[str]) -> None:
+        for name in {*names} - {Path(path).name for path in self._best if path}:
+            self._remove_file(name)
+
+    def _remove_file(self, name: str) -> None:
+        # In this run's own folder, also where the work dir is a copy of another one.
+        path = self.file_backend.join_path(self.out_dir, name)
+        if dist.is_main_process() and self.file_backend.isfile(path):
+            self.file_backend.remove(path)

@@ -83,13 +83,17 @@ def refuse_pickles() -> None:
     CheckpointLoader.register_scheme(schemes, load_from_safe, force=True)
 
 
-def read_checkpoint(path: str | Path, unpickle: bool = False) -> dict:
+def read_checkpoint(
+    path: str | Path, unpickle: bool = False, whole: bool = True
+) -> dict:
     """Read a checkpoint file or address onto the CPU without unpickling objects.
 
     Args:
         path: Of the file, or its address.
         unpickle: Unpickle it nevertheless, which can run any code: for a file whose
             source is trusted. Defaults to False.
+        whole: Read all of it and check its sums. Defaults to True. False maps the
+            tensors, for a look at what stands beside them.
 
     Raises:
         UserError: if the file is missing, truncated or corrupt, or would need
@@ -108,13 +112,15 @@ def read_checkpoint(path: str | Path, unpickle: bool = False) -> dict:
             from safetensors.torch import load_file
 
             return load_file(path)
-        if zipfile.is_zipfile(path):  # torch checks no checksum
+        if whole and zipfile.is_zipfile(path):  # torch checks no checksum
             with zipfile.ZipFile(path) as archive:
                 bad = archive.testzip()
             if bad is not None:
                 raise zipfile.BadZipFile(bad)
         with torch.serialization.safe_globals(_safe_globals()):
-            content = torch.load(path, map_location='cpu', weights_only=not unpickle)
+            content = torch.load(
+                path, map_location='cpu', weights_only=not unpickle, mmap=not whole
+            )
     except pickle.UnpicklingError as error:
         named = re.search(r'GLOBAL (\S+)|getattr of \S+', str(error))
         reason = named[0] if named else 'not a valid checkpoint'

@@ -2,10 +2,13 @@
 
 import random
 import shutil
+import uuid
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from mmengine.logging import MessageHub, MMLogger
 
 from bootmae_plugin import UserError
 from bootmae_plugin.engine import SafeCheckpointHook, guards
@@ -88,7 +91,9 @@ def test_a_moved_work_dir_resumes_and_a_broken_checkpoint_stays(tmp_path):
     (moved / 'epoch_3.pth').unlink()
     assert newest_checkpoint(moved) == moved / 'epoch_2.pth'
     (moved / 'epoch_2.pth').write_bytes(b'')
-    with pytest.raises(UserError, match='none of the 1 checkpoints'):
+    assert newest_checkpoint(moved) == moved / 'stage_1.pth'
+    (moved / 'stage_1.pth').write_bytes(b'')
+    with pytest.raises(UserError, match='none of the 2 checkpoints'):
         newest_checkpoint(moved)
     assert newest_checkpoint(tmp_path) is None
 
@@ -188,6 +193,124 @@ def test_what_a_kill_left_is_removed_when_the_run_goes_on(tmp_path, monkeypatch)
     train(work_dir, resume=True)
     kept = sorted(path.name for path in work_dir.glob('epoch_*.pth'))
     assert kept == ['epoch_3.pth', 'epoch_4.pth']
+
+
+class FakeRunner:
+    """What SafeCheckpointHook asks a runner for; writes files, or fails to."""
+
+    def __init__(self, work_dir, state=None):
+        self.work_dir, self.epoch, self.iter = str(work_dir), 0, 0
+        self.message_hub, self.logger = MessageHub(uuid.uuid4().hex), MMLogger('fake')
+        self.message_hub.runtime_info.update(state or {})
+        self.fails = lambda name: None
+
+    def save_checkpoint(self, out_dir, filename, *args, **kwargs):
+        self.fails(filename)
+        Path(out_dir, filename).write_text(str(self.epoch))
+
+    def validated(self, hook, epoch, **metrics):
+        self.epoch = self.iter = epoch
+        hook.after_val_epoch(self, metrics)
+        return sorted(path.name for path in Path(self.work_dir).glob('best_*'))
+
+
+@pytest.fixture
+def best(tmp_path):
+    """The hook, by two metrics, after an epoch that was the best by both."""
+    hook = SafeCheckpointHook(save_best=['a', 'b'], rule='greater', by_epoch=True)
+    runner = FakeRunner(tmp_path)
+    hook.before_train(runner)
+    assert runner.validated(hook, 1, a=1, b=1) == ['best_a_epoch_1.pth', B_1]
+    return hook, runner
+
+
+B_1, A_2 = 'best_b_epoch_1.pth', 'best_a_epoch_2.pth'
+
+
+def test_the_best_checkpoint_is_replaced_when_the_new_one_is_there(best):
+    hook, runner = best
+
+    def fails(name):
+        raise KeyboardInterrupt  # as if killed
+
+    runner.fails = fails
+    with pytest.raises(KeyboardInterrupt):
+        runner.validated(hook, 2, a=2, b=0)
+    # mmengine removes it first.
+    assert Path(runner.work_dir, 'best_a_epoch_1.pth').exists()
+
+
+def test_the_best_checkpoint_on_a_full_disk(best):
+    hook, runner = best
+
+    def fails(name):
+        raise CannotWrite('No space left')
+
+    runner.fails = fails
+    with pytest.raises(CannotWrite):
+        runner.validated(hook, 2, a=2, b=0)
+    hook.on_error = 'continue'
+    assert runner.validated(hook, 2, a=2, b=0) == ['best_a_epoch_1.pth', B_1]
+    assert runner.message_hub.get_info('best_score_a') == 1  # of what there is
+    runner.fails = lambda name: None
+    assert runner.validated(hook, 2, a=2, b=0) == [A_2, B_1]
+
+
+def test_a_best_checkpoint_that_a_kill_left_is_removed_later(best, monkeypatch):
+    hook, runner = best
+    monkeypatch.setattr(SafeCheckpointHook, '_remove_best', lambda *_: None)
+    kept = runner.validated(hook, 2, a=2, b=0)
+    assert kept == ['best_a_epoch_1.pth', A_2, B_1]
+    monkeypatch.undo()
+    resumed = FakeRunner(runner.work_dir, runner.message_hub.runtime_info)
+    hook = SafeCheckpointHook(save_best=['a', 'b'], rule='greater', by_epoch=True)
+    hook.before_train(resumed)
+    assert resumed.validated(hook, 3, a=0, b=0) == [A_2, B_1]
+
+
+def test_a_copied_work_dir_leaves_the_first_ones_checkpoints_alone(best, tmp_path):
+    hook, runner = best
+    copy = shutil.copytree(runner.work_dir, tmp_path / 'copy')
+    copied = FakeRunner(copy, runner.message_hub.runtime_info)
+    hook = SafeCheckpointHook(save_best=['a', 'b'], rule='greater', by_epoch=True)
+    hook.before_train(copied)
+    assert copied.validated(hook, 2, a=2, b=0) == [A_2, B_1]
+    assert Path(runner.work_dir, 'best_a_epoch_1.pth').exists()
+
+
+def save_tiny(path, iteration):
+    path.parent.mkdir(exist_ok=True)
+    torch.save(dict(meta=dict(iter=iteration), state_dict={}), path)
+
+
+def test_the_newest_is_the_one_that_went_furthest(tmp_path):
+    for name, iteration in dict(epoch_2=8, epoch_10=40, stage_3=48, iter_9=9).items():
+        save_tiny(tmp_path / f'{name}.pth', iteration)
+    save_tiny(tmp_path / 'best_a_epoch_50.pth', 200)  # has no optimiser
+    assert newest_checkpoint(tmp_path).name == 'stage_3.pth'
+    (tmp_path / 'last_checkpoint').write_text('epoch_10.pth')
+    assert newest_checkpoint(tmp_path).name == 'epoch_10.pth'
+    (tmp_path / 'epoch_10.pth').write_bytes(b'broken')
+    assert newest_checkpoint(tmp_path).name == 'stage_3.pth'
+    (tmp_path / 'stage_3.pth').write_bytes(b'broken')
+    assert newest_checkpoint(tmp_path).name == 'iter_9.pth'
+    # A bare name is of the work dir, wherever the program runs.
+    (tmp_path / 'run').mkdir()
+    (tmp_path / 'run/last_checkpoint').write_text('iter_9.pth')
+    with pytest.raises(UserError, match='none of the 1 checkpoints'):
+        newest_checkpoint(tmp_path / 'run')
+
+
+def test_checkpoints_in_another_folder_are_found(tmp_path):
+    """``default_hooks.checkpoint.out_dir``: last_checkpoint has the whole path."""
+    for number in (1, 2):
+        save_tiny(tmp_path / f'out/epoch_{number}.pth', number)
+    (tmp_path / 'run').mkdir()
+    last = tmp_path / 'run/last_checkpoint'
+    last.write_text(str(tmp_path / 'out/epoch_2.pth'))
+    assert newest_checkpoint(tmp_path / 'run') == tmp_path / 'out/epoch_2.pth'
+    (tmp_path / 'out/epoch_2.pth').write_bytes(b'broken')
+    assert newest_checkpoint(tmp_path / 'run') == tmp_path / 'out/epoch_1.pth'
 
 
 def test_options_that_would_fail_at_the_first_save():
