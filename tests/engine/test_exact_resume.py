@@ -7,6 +7,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from bootmae_plugin.engine import autocast
 from bootmae_plugin.models.pretrained import read_checkpoint
 from tests.resuming import assert_same, losses, train
 from tests.tiny import ROOT, tiny_config
@@ -50,6 +51,14 @@ def variant(change, work_dir):
     cfg = tiny_config(work_dir)
     change(cfg)
     return cfg
+
+
+@pytest.fixture(scope='module', autouse=True)
+def bf16_everywhere():
+    """Also on a processor that has to emulate it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(autocast, 'has_bf16', lambda device: True)
+        yield
 
 
 @pytest.fixture(scope='module')
