@@ -7,6 +7,7 @@ import io
 import logging
 import os
 import runpy
+import signal
 import sys
 import traceback
 import warnings
@@ -111,6 +112,8 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         import_framework()
     except ImportError as error:
         sys.exit(f'error: {error}')
+    except KeyboardInterrupt:
+        sys.exit(130)
     from bootmae_plugin.engine import Interrupted
     from bootmae_plugin.errors import UserError
     from bootmae_plugin.models.pretrained import refuse_pickles
@@ -157,7 +160,10 @@ def where_from(args: argparse.Namespace) -> str:
     if not hasattr(args, 'log_dir'):
         return '--debug shows where'
     path = Path(args.log_dir) / f'traceback_{os.environ.get("RANK", 0)}.txt'
-    path.write_text(traceback.format_exc())
+    try:
+        path.write_text(traceback.format_exc())
+    except OSError:  # a full disk
+        return '--debug shows where'
     return f'traceback: {path}'
 
 
@@ -167,12 +173,16 @@ def run_here(name: str, *args) -> None:
     Starting a process and importing are most of the time that a tool takes to fail.
     """
     argv, path = sys.argv, sys.path[:]
+    handlers = {number: signal.getsignal(number) for number in signal.valid_signals()}
     sys.argv = [name, *map(str, args)]
     sys.path.insert(0, str(Path(__file__).parent))
     try:
         runpy.run_path(str(Path(__file__).parent / name), run_name='__main__')
     finally:
         sys.argv, sys.path[:] = argv, path
+        for number, handler in handlers.items():
+            if signal.getsignal(number) is not handler:
+                signal.signal(number, handler)
 
 
 def end_distributed() -> None:

@@ -2,6 +2,8 @@
 
 import argparse
 import os
+import signal
+import sys
 from pathlib import Path
 
 from _common import add_common_arguments, load_config, run, set_loader_defaults
@@ -55,6 +57,11 @@ def merge_args(cfg, args: argparse.Namespace) -> None:
         set_loader_defaults(cfg, field, args)
 
 
+def leave_at_once(number: int, frame) -> None:
+    """Nothing is to be saved yet: to be started again, see engine/interruption.py."""
+    sys.exit(75)
+
+
 def main(args: argparse.Namespace) -> None:
     from mmpretrain.registry import RUNNERS
 
@@ -73,4 +80,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 if __name__ == '__main__':
+    for name in ('SIGTERM', 'SIGUSR1'):
+        if hasattr(signal, name):  # Windows has no SIGUSR1
+            signal.signal(getattr(signal, name), leave_at_once)
     run(main, parse_args())

@@ -1,6 +1,5 @@
 """Data sets made as a whole or not at all: downloads, checksums, a manifest."""
 
-import contextlib
 import hashlib
 import http.client
 import json
@@ -13,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from ..errors import UserError, check
+from ..locks import locked
 
 MANIFEST = '.prepared.json'
 CHUNK = 1 << 20
@@ -102,27 +102,6 @@ def download(url: str, target: Path, md5: str) -> None:
     part.rename(target)
 
 
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Keep a second run out of ``folder``; the lock ends with the process."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows: the clash checks remain
-        yield
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # some network file systems lack locks
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                busy = f'another run is at work in {folder}'
-                raise UserError(f'{busy}: wait, or give another --out') from error
-        yield
-    finally:
-        os.close(handle)
-
-
 def _read_manifest(folder: Path) -> dict:
     path = folder / MANIFEST
     try:
@@ -184,7 +163,8 @@ def build_once(
     """
     partial = out / f'.partial-{asked["dataset"]}'
     out.mkdir(parents=True, exist_ok=True)
-    with _locked(out):
+    busy = f'another run is at work in {out}: wait, or give another --out'
+    with locked(out, busy):
         if (partial / MANIFEST).is_file():
             _publish(partial, out)
         if partial.exists():  # left by a run that was killed

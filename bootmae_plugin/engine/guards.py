@@ -10,7 +10,7 @@ from pathlib import Path
 from mmengine import dist
 from mmengine.logging import print_log
 
-from ..errors import UserError
+from ..errors import UserError, check
 from ..models.pretrained import read_checkpoint, refuse_pickles
 from .checkpoints import newest_checkpoint, together, write_whole
 from .exact_resume import ExactResumeHook
@@ -19,7 +19,7 @@ from .interruption import InterruptHook
 from .loops import exact
 from .memory import keep_freed_memory
 from .progress import ProgressHook
-from .work_dir import guard_work_dir, is_own
+from .work_dir import guard_work_dir, held, is_own
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk, or a full quota
 
@@ -51,10 +51,11 @@ class GuardedRunner:
 
         Raises:
             Interrupted: a ``SystemExit``, once that is saved.
-            UserError: also where another process of the run has died.
+            UserError: also where another run is at work in the work dir, or another
+                process of this one has died.
         """
         try:
-            with dead_peers_named():
+            with held(Path(self.work_dir)), dead_peers_named():
                 return super().train()
         finally:
             self._interruption.release()
@@ -105,11 +106,30 @@ class GuardedRunner:
             read_checkpoint(self._load_from)  # one clear line where it is damaged
             super().load_or_resume()
         elif self._resume and not self._has_loaded:
-            newest = newest_checkpoint(self.work_dir)
+            newest = the_same_newest(self.work_dir)
             if newest is not None:
                 self.logger.info(f'resumed from {newest}')
-                self.resume(str(newest))
+                self.resume(newest)
                 self._has_loaded = True
+
+
+def the_same_newest(work_dir: str) -> str | None:
+    """The first process looks for it: others may see another state of the folder.
+
+    Raises:
+        UserError: on every process, if all checkpoints are broken.
+    """
+    found = [None, None]
+    if dist.is_main_process():
+        try:
+            newest = newest_checkpoint(work_dir)
+            found[0] = None if newest is None else str(newest)
+        except UserError as error:
+            found[1] = str(error)
+    dist.broadcast_object_list(found)
+    newest, error = found
+    check(error is None, error)
+    return newest
 
 
 def unless_full(write: Callable) -> Callable:

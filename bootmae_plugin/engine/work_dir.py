@@ -1,12 +1,17 @@
 """A work dir belongs to one experiment."""
 
 import ast
+import contextlib
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from mmengine import dist
 from mmengine.config import Config
 
 from ..errors import check
+from ..locks import locked
 
 
 def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
@@ -51,6 +56,35 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
         f'work dir {work_dir} holds another experiment: its config {path.name} has '
         'another model; choose another --work-dir (nothing was changed)',
     )
+
+
+@contextlib.contextmanager
+def held(work_dir: Path) -> Iterator[None]:
+    """Keep other runs out of a work dir, and clear away what a killed one left.
+
+    Two runs in one, as where a job was started again while its old processes live on,
+    would write the same checkpoints.
+
+    Raises:
+        UserError: if another run is at work in it.
+    """
+    if not dist.is_main_process():
+        yield
+        return
+    lock = work_dir / '.lock'
+    by = lock.read_text() if lock.is_file() else ''
+    busy = (
+        f'another run is at work in {work_dir} ({by}): wait until it has ended, or '
+        'choose another --work-dir'
+    )
+    with locked(lock, busy) as handle:
+        if handle is not None:
+            os.truncate(handle, 0)
+            who = f'process {os.getpid()} on {socket.gethostname()}'
+            os.write(handle, who.encode())
+        for partial in work_dir.glob('.*.partial'):
+            partial.unlink()  # a checkpoint that was not finished
+        yield
 
 
 def is_own(path: Path, cfg: Config) -> bool:

@@ -18,6 +18,7 @@ import pytest
 from bootmae_plugin.datasets import prepare, publish
 from bootmae_plugin.datasets.prepare_folder import prepare_folder
 from bootmae_plugin.errors import UserError
+from bootmae_plugin.locks import locked
 from tests.image_files import camvid_images, cifar_images, left, pack, picture
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -92,7 +93,7 @@ def test_interrupted_work_is_removed(tmp_path, monkeypatch):
 
 def test_second_run_waits_outside(tmp_path):
     pytest.importorskip('fcntl')
-    with publish._locked(tmp_path), pytest.raises(UserError, match='another run'):
+    with locked(tmp_path, ''), pytest.raises(UserError, match='another run'):
         prepare.prepare_digits(tmp_path)
 
 

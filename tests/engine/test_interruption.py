@@ -55,6 +55,20 @@ def test_a_second_signal_leaves_at_once(signals, code):
     assert signal.getsignal(signal.SIGTERM) == before
 
 
+@pytest.mark.parametrize(('name', 'code'), [('SIGTERM', 75), ('SIGINT', 130)])
+def test_before_the_training_there_is_nothing_to_save(name, code, tmp_path):
+    """Here while the config is read, which is code."""
+    config = tmp_path / 'config.py'
+    config.write_text(f'import os, signal\nos.kill(os.getpid(), signal.{name})\n')
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/train.py'), str(config)],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert 'Traceback' not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['config.py']
+
+
 def test_handlers_are_given_back():
     before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
     hook = InterruptHook()

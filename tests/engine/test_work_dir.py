@@ -1,9 +1,14 @@
 """A work dir: the user's files stay, and its config is data, not code."""
 
+import os
+import signal
+import subprocess
+import sys
+
 import pytest
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine.work_dir import read_dump
+from bootmae_plugin.engine.work_dir import held, read_dump
 from tests.resuming import train
 from tests.tiny import ROOT, tiny_config
 
@@ -34,3 +39,44 @@ def test_the_config_of_a_work_dir_is_read_not_run(tmp_path):
     kept.write_text("a = dict(b=[1, (2.5, None)], c={'d': nan})\n")
     read = read_dump(kept)
     assert read['a']['b'] == [1, (2.5, None)] and read['a']['c']['d'] != 0
+
+
+HOLD = """
+import os
+import sys
+import time
+from pathlib import Path
+from bootmae_plugin.engine.work_dir import held
+with held(Path(sys.argv[1])):
+    worker = os.fork()  # as of a data loader
+    if worker:
+        print('held', worker, flush=True)
+    time.sleep(600)
+"""
+
+
+def test_a_work_dir_is_held_by_one_run_until_it_ends(tmp_path):
+    pytest.importorskip('fcntl')
+    holder = subprocess.Popen(
+        [sys.executable, '-c', HOLD, str(tmp_path)],
+        stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=str(ROOT)),
+    )  # fmt: skip
+    worker = None
+    try:
+        lines = iter(holder.stdout)
+        worker = int(next(line for line in lines if 'held' in line).split()[1])
+        who = f'another run is at work .*process {holder.pid} on'
+        with pytest.raises(UserError, match=who):
+            train(tmp_path)
+        assert not [*tmp_path.glob('*.pth')]
+        holder.kill()
+        holder.wait()
+        # The worker lives on, and does not hold it.
+        os.kill(worker, 0)
+        (tmp_path / '.epoch_1.pth.partial').write_text('half of a checkpoint')
+        with held(tmp_path):
+            assert not [*tmp_path.glob('*.partial')]
+    finally:
+        holder.kill()
+        if worker is not None:
+            os.kill(worker, signal.SIGKILL)
