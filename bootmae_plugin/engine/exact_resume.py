@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 
 from .random_state import random_state, set_random_state
+from .refit import refit_rates
 from .unwrap import unwrapped
 
 KEYS = ('random_states', 'position', 'accumulated_gradients')
@@ -54,12 +55,22 @@ class ExactResumeHook(Hook):
         # mmengine would run it as a config, which is code.
         checkpoint.get('meta', {}).pop('config', None)
 
+    def go_on(self, runner, rates: list[float]) -> None:
+        """Called when a checkpoint has been resumed from.
+
+        Args:
+            runner: Its place and its schedules are set.
+            rates: The :func:`base_rates` before it was resumed, which hold.
+        """
+        refit_rates(runner, rates)
+        position = self.loaded.get('position')
+        if position and hasattr(runner.train_loop, 'go_on'):
+            runner.train_loop.go_on(position)
+
     def before_train(self, runner) -> None:
         loaded, self.loaded = self.loaded, {}
         if runner.iter == 0 or not any(loaded.values()):
             return
-        if loaded['position'] and hasattr(runner.train_loop, 'go_on'):
-            runner.train_loop.go_on(loaded['position'])
         states, gradients = loaded['random_states'], loaded['accumulated_gradients']
         if states is None:
             self._warn('resumed from a checkpoint without random states')

@@ -15,6 +15,7 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor, nn
 
 from ..errors import UserError, check
+from .refit import optim_wrappers
 from .unwrap import unwrapped
 
 SHOWN = 20  # names of parameters in a report
@@ -144,13 +145,6 @@ class FiniteHook(Hook):
         if self.action == 'skip':
             advice = f'{self.max_skips} in a row: lower the learning rate'
         raise UserError(f'{text}; the optimiser has not taken it: {advice}')
-
-
-def optim_wrappers(wrapper) -> list[OptimWrapper]:
-    """Those of an OptimWrapperDict, or the only one."""
-    if isinstance(wrapper, OptimWrapper):
-        return [wrapper]
-    return list(wrapper.optim_wrappers.values())
 
 
 def parameters(wrapper: OptimWrapper) -> Iterator[nn.Parameter]:

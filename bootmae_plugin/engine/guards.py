@@ -19,6 +19,7 @@ from .interruption import InterruptHook
 from .loops import exact
 from .memory import keep_freed_memory
 from .progress import ProgressHook
+from .refit import base_rates
 from .work_dir import guard_work_dir, held, is_own
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk, or a full quota
@@ -102,6 +103,7 @@ class GuardedRunner:
 
     def load_or_resume(self) -> None:
         """As in mmengine, from the newest checkpoint that can be read."""
+        rates = base_rates(self)
         if self._load_from is not None:
             read_checkpoint(self._load_from)  # one clear line where it is damaged
             super().load_or_resume()
@@ -111,6 +113,8 @@ class GuardedRunner:
                 self.logger.info(f'resumed from {newest}')
                 self.resume(newest)
                 self._has_loaded = True
+        if self.iter:
+            self._exact.go_on(self, rates)
 
 
 def the_same_newest(work_dir: str) -> str | None:

@@ -10,6 +10,7 @@ from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
 from ..datasets.seeded_batches import SeededBatches, seeded
+from .refit import refit_counts
 
 
 class _ExactLoop:
@@ -33,22 +34,37 @@ class _ExactLoop:
         """For a checkpoint, beside mmengine's ``epoch`` and ``iter``."""
         batches = self.dataloader.batch_sampler
         seed = batches.seed if isinstance(batches, SeededBatches) else 0
-        return dict(batch=self.batch, batches=len(self.dataloader), seed=seed)
+        return dict(
+            batch=self.batch,
+            batches=len(self.dataloader),
+            seed=seed,
+            length=self.length,
+        )
 
     def go_on(self, position: dict[str, int]) -> None:
-        """Start where a checkpoint was written."""
+        """Start where a checkpoint was written, also with other batches."""
         self.resumed = True
         if isinstance(self.dataloader.batch_sampler, SeededBatches):
             self.dataloader.batch_sampler.seed = position['seed']
-        if position['batches'] != len(self.dataloader):
-            print_log(
-                f'an epoch has {len(self.dataloader)} batches now and had '
-                f'{position["batches"]}: the run goes on, but not exactly as it would',
-                'current',
-                level=30,
+        old, new = position['batches'], len(self.dataloader)
+        self.batch = position['batch'] * new // old
+        if old != new:
+            self._count_anew(old, new)
+            self._warn(
+                f'an epoch has {new} batches now and had {old}: the run goes on at the '
+                'same place, but not exactly as it would have'
             )
-            return
-        self.batch = position['batch']
+        if self.length != position.get('length', self.length):
+            self._warn(
+                f'the run has {self.length} {self.unit} now and had '
+                f'{position["length"]}: its learning rate ends where it would have'
+            )
+
+    def _count_anew(self, old: int, new: int) -> None:
+        """Express in batches of now what was counted in batches of then."""
+
+    def _warn(self, text: str) -> None:
+        print_log(text, 'current', level=30)
 
     def _batches(self, epoch: int) -> Iterator:
         """The batches of an epoch that are not done yet."""
@@ -73,6 +89,16 @@ class ExactEpochLoop(_ExactLoop, EpochBasedTrainLoop):
     Args:
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
     """
+
+    unit = 'epochs'
+
+    @property
+    def length(self) -> int:
+        return self._max_epochs
+
+    def _count_anew(self, old: int, new: int) -> None:
+        self._iter = self._epoch * new + self.batch
+        refit_counts(self.runner, old, new)
 
     def run(self):
         """All epochs that are left, each with its validation."""
@@ -106,6 +132,12 @@ class ExactIterLoop(_ExactLoop, IterBasedTrainLoop):
     Args:
         **kwargs: See mmengine's ``IterBasedTrainLoop``.
     """
+
+    unit = 'iterations'
+
+    @property
+    def length(self) -> int:
+        return self._max_iters
 
     def run(self):
         """All iterations that are left; for hooks they are one epoch."""

@@ -1,6 +1,7 @@
 """Signals: one saves and leaves with a documented status, a second one just leaves."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -83,7 +84,7 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
     (tmp_path / 'hurt.py').write_text(HURT)
     (tmp_path / 'config.py').write_text(CONFIG)
 
-    def run(work_dir, *arguments, hurt='0 0'):
+    def run(work_dir, *arguments, hurt='0 0', processes=2):
         options = [
             *(word for word in tiny_options() if 'indices' not in word),
             'train_dataloader.dataset.source.indices=640',
@@ -93,7 +94,8 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
         ]
         return subprocess.run(
             ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'config.py'),
-             '2', '--work-dir', str(work_dir), *arguments, '--cfg-options', *options],
+             str(processes), '--work-dir', str(work_dir), *arguments,
+             '--cfg-options', *options],
             env=dict(os.environ, PYTHONPATH=str(tmp_path), PYTHON=sys.executable,
                      HURT=hurt),
             capture_output=True, text=True, timeout=120,
@@ -108,6 +110,12 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
     assert (cut / 'last_checkpoint').read_text() == 'interrupted.pth'
     # The processes ask each other every 10 iterations.
     assert losses(cut) == losses(whole)[:10]
+    alone = shutil.copytree(cut, tmp_path / 'alone')
+    done = run(alone, '--resume', processes=1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'resumed on 1 processes a run of 2: it goes on, but not' in done.stdout
+    # Half of the first epoch's 40 iterations are done.
+    assert losses(alone, 'iter') == [*range(1, 11), *range(21, 81)]
     done = run(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)}')
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'process 1 was killed by signal 9, and the others' in done.stderr
