@@ -116,7 +116,7 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         sys.exit(130)
     from bootmae_plugin.engine import Interrupted
     from bootmae_plugin.errors import UserError
-    from bootmae_plugin.models.pretrained import refuse_pickles
+    from bootmae_plugin.models.refuse_pickles import refuse_pickles
 
     refuse_pickles()
     # Of torch's DistributedDataParallel, about what mmengine and it do by themselves;

@@ -21,7 +21,8 @@ import random
 import tempfile
 from pathlib import Path
 
-import _torture_files as files
+import _torture_archives as archives
+import _torture_pickles as pickles
 import _torture_runs as runs
 import _torture_wrecks as wrecks
 from _common import run
@@ -32,8 +33,8 @@ TRIALS = dict(
     pair=wrecks.trial_pair,
     full=wrecks.trial_full,
     corrupt=wrecks.trial_corrupt,
-    pickles=files.trial_pickles,
-    archives=files.trial_archives,
+    pickles=pickles.trial_pickles,
+    archives=archives.trial_archives,
 )
 
 

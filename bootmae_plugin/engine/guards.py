@@ -11,7 +11,8 @@ from mmengine import dist
 from mmengine.logging import print_log
 
 from ..errors import UserError, check
-from ..models.pretrained import read_checkpoint, refuse_pickles
+from ..models.pretrained import read_checkpoint
+from ..models.refuse_pickles import refuse_pickles
 from .checkpoints import newest_checkpoint, together, write_whole
 from .exact_resume import ExactResumeHook
 from .finite import check_finite

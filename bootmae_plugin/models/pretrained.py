@@ -9,7 +9,6 @@ from urllib.parse import urlparse
 
 import torch
 from mmengine.logging import HistoryBuffer, print_log
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from ..errors import UserError, check
@@ -67,20 +66,6 @@ def _fetch(url: str) -> Path:
                 'and the connection, or give a local file'
             ) from error
     return path
-
-
-def refuse_pickles() -> None:
-    """Let mmengine load files and addresses as :func:`read_checkpoint` does.
-
-    By itself it falls back to unpickling. Our runners and tools call this; it holds for
-    the process. What is loaded is on the CPU: whoever takes it copies it from there.
-    """
-
-    def load_from_safe(filename: str, map_location=None) -> dict:
-        return read_checkpoint(filename)
-
-    schemes = ('', 'http://', 'https://')
-    CheckpointLoader.register_scheme(schemes, load_from_safe, force=True)
 
 
 def read_checkpoint(

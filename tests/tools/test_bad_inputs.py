@@ -13,7 +13,7 @@ from bootmae_plugin import UserError
 from bootmae_plugin.datasets import InMemoryImages
 from tests.tiny import tiny_config
 
-from _torture_files import outcome  # isort: skip  tests.tiny has the path
+from _torture_pickles import outcome  # isort: skip  tests.tiny has the path
 
 # The same ones in every run, without the minutes that finding the simplest takes.
 generated = settings(derandomize=True, deadline=None, phases=[Phase.generate])
