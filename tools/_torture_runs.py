@@ -23,6 +23,7 @@ def config(work_dir: Path):
             'train_dataloader.dataset.source.indices': 512,
             'train_cfg.max_epochs': 8,
             'default_hooks.bootstrap.num_stages': 4,
+            'optim_wrapper.accumulative_counts': 3,  # of 8 an epoch: over its end
         }
     )
     cfg.work_dir, cfg.resume = str(work_dir), True

@@ -68,6 +68,7 @@ def trial_pair(folder: Path, times: int, draw: random.Random) -> list[str]:
     (folder / 'die.py').write_text(PAIR)
     cfg = config(folder)
     cfg.optim_wrapper.type = 'OptimWrapper'
+    cfg.train_dataloader.update(num_workers=1, persistent_workers=True)
     cfg.custom_imports.imports = ['bootmae_plugin', 'die']
     cfg.custom_hooks = [dict(type='DieHook')]
     cfg.dump(folder / 'config.py')
@@ -127,7 +128,7 @@ def trial_full(folder: Path, times: int, draw: random.Random) -> list[str]:
                 wrong.append(f'{size}: status {status}: {said}')
             before = {path: path.read_bytes() for path in work_dir.glob('*.pth')}
             newest = newest_checkpoint(work_dir)  # raises where it is broken
-            left = [path.name for path in work_dir.glob('.*')]
+            left = [path.name for path in work_dir.glob('.*.partial')]
             if left or (newest is None) != (not before):
                 wrong.append(f'{size}: left {left}, newest {newest}')
             room = ['mount', '-o', 'remount,size=64m', str(disk)]
