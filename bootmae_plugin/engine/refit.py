@@ -3,17 +3,17 @@
 from collections.abc import Iterator
 
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 
 # What a scheduler that steps in every iteration counts in iterations.
 COUNTS = ('begin', 'end', 'last_step', '_global_step', 'T_max', 'total_iters')
 
 
 def optim_wrappers(wrapper) -> list[OptimWrapper]:
-    """Those of an OptimWrapperDict, or the only one."""
-    if isinstance(wrapper, OptimWrapper):
-        return [wrapper]
-    return list(wrapper.optim_wrappers.values())
+    """Those of an OptimWrapperDict, or the only one; none where nothing is trained."""
+    if isinstance(wrapper, OptimWrapperDict):
+        return list(wrapper.optim_wrappers.values())
+    return [wrapper] if isinstance(wrapper, OptimWrapper) else []
 
 
 def param_groups(runner) -> list[dict]:

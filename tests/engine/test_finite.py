@@ -8,7 +8,7 @@ import torch
 import torch.multiprocessing as mp
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmpretrain.registry import HOOKS, MODELS
 
 from bootmae_plugin import UserError
@@ -134,16 +134,11 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
 
 
 def test_an_optimiser_state_that_is_not_finite_is_named():
-    class Wrapper:
-        pass
-
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0)
     model.weight.grad = torch.full_like(model.weight, 1e30)  # its square is too large
     optimizer.step()
-    wrappers = Wrapper()
-    wrappers.optim_wrappers = {'one': Wrapper()}
-    wrappers.optim_wrappers['one'].optimizer = optimizer
+    wrappers = OptimWrapperDict(one=OptimWrapper(optimizer))
     with pytest.raises(UserError, match="the optimiser's exp_avg_sq of parameter 0"):
         check_finite(model, wrappers)
     optimizer.state.clear()
