@@ -1,9 +1,11 @@
 """Runs that are stopped and gone on with, and what they have to end with."""
 
 import json
+import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import time
 import uuid
 from pathlib import Path
@@ -54,18 +56,27 @@ class StopHook(Hook):
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """The process gets a signal in an iteration of training, or of validation."""
+    """The run gets a signal in an iteration of training, or of validation.
+
+    As from a scheduler: the workers of its data loaders get it, too.
+    """
 
     def __init__(self, iteration=None, validation=None, number=signal.SIGTERM):
         self.iteration, self.validation, self.number = iteration, validation, number
 
     def before_train_iter(self, runner, batch_idx, data_batch=None):
         if runner.iter + 1 == self.iteration:
-            os.kill(os.getpid(), self.number)
+            self._signal()
 
     def before_val_epoch(self, runner):
         if runner.iter == self.validation:
-            os.kill(os.getpid(), self.number)
+            self._signal()
+
+    def _signal(self):
+        # From outside: torch takes a SIGTERM of the run itself for the end.
+        processes = [child.pid for child in multiprocessing.active_children()]
+        for pid in (*processes, os.getpid()):
+            subprocess.run(['kill', f'-{int(self.number)}', str(pid)], check=True)
 
 
 def train(work_dir, stop=None, resume=False, priority='LOWEST', cfg=None, **options):

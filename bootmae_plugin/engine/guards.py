@@ -9,6 +9,8 @@ from pathlib import Path
 
 from mmengine import dist
 from mmengine.logging import print_log
+from mmengine.runner import Runner
+from torch.utils.data import DataLoader
 
 from ..errors import UserError, check
 from ..models.pretrained import read_checkpoint
@@ -22,6 +24,7 @@ from .memory import keep_freed_memory
 from .progress import ProgressHook
 from .refit import base_rates
 from .work_dir import guard_work_dir, held, is_own
+from .workers import end_workers, leave_signals_to_the_run
 
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk, or a full quota
 
@@ -61,6 +64,15 @@ class GuardedRunner:
                 return super().train()
         finally:
             self._interruption.release()
+            for loop in (self._train_loop, self._val_loop):
+                end_workers(getattr(loop, 'dataloader', None))
+
+    @staticmethod
+    def build_dataloader(*args, **kwargs) -> DataLoader:
+        """As in mmengine, with workers that a signal does not end."""
+        loader = Runner.build_dataloader(*args, **kwargs)
+        leave_signals_to_the_run(loader)
+        return loader
 
     def build_train_loop(self, loop):
         """As in mmengine, with loops that resume exactly."""

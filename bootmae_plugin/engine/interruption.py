@@ -65,7 +65,6 @@ class InterruptHook(Hook):
 
     def listen(self) -> None:
         """Take the signals of this process."""
-        self.process = os.getpid()
         for number in SIGNALS:
             with contextlib.suppress(ValueError):  # not in the main thread
                 self.handlers[number] = signal.signal(number, self._receive)
@@ -79,8 +78,7 @@ class InterruptHook(Hook):
         if self.signal:
             os._exit(128 + number)
         self.signal = number
-        # A worker of a data loader inherits this: it goes on until the run has saved.
-        if os.getpid() == self.process and dist.is_main_process():
+        if dist.is_main_process():
             name = signal.Signals(number).name
             text = f'{name}: saving; another one stops at once, without\n'
             os.write(sys.__stderr__.fileno(), text.encode())

@@ -1,5 +1,6 @@
 """Stopped by a signal anywhere and resumed, a run ends as one that never stopped."""
 
+import multiprocessing
 import random
 
 import numpy as np
@@ -152,4 +153,5 @@ def test_the_number_of_workers_does_not_matter(tmp_path):
         cfg = tiny_config(tmp_path / str(number), epochs=2)
         workers(cfg, number)
         runs.append(train(tmp_path / str(number), cfg=cfg) / 'epoch_2.pth')
+        assert not multiprocessing.active_children()  # they have ended with the run
     assert_same(*runs)

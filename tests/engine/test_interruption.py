@@ -21,15 +21,17 @@ custom_hooks = [dict(type='HurtHook')]
 HURT = """
 import os
 import signal
+import time
 from mmengine import dist
 from mmengine.hooks import Hook
 from mmpretrain.registry import HOOKS
 @HOOKS.register_module()
 class HurtHook(Hook):
     def before_train_iter(self, runner, batch_idx, data_batch=None):
-        iteration, number = os.environ.get('HURT', '0 0').split()
+        iteration, number, whom = os.environ.get('HURT', '0 0 me').split()
         if dist.get_rank() == 1 and runner.iter + 1 == int(iteration):
-            os.kill(os.getpid(), int(number))
+            os.kill(os.getpid() if whom == 'me' else os.getppid(), int(number))
+            time.sleep(0 if whom == 'me' else 3)  # the launcher passes it on
 """
 
 
@@ -84,13 +86,15 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
     (tmp_path / 'hurt.py').write_text(HURT)
     (tmp_path / 'config.py').write_text(CONFIG)
 
-    def run(work_dir, *arguments, hurt='0 0', processes=2):
+    def run(work_dir, *arguments, hurt='0 0 me', processes=2):
         options = [
             *(word for word in tiny_options() if 'indices' not in word),
             'train_dataloader.dataset.source.indices=640',
             'train_cfg.max_epochs=2',
             'default_hooks.logger.interval=1',
             'optim_wrapper.type=OptimWrapper',
+            'train_dataloader.num_workers=1',
+            'train_dataloader.persistent_workers=True',
         ]
         return subprocess.run(
             ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'config.py'),
@@ -104,7 +108,7 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
     whole, cut = tmp_path / 'whole', tmp_path / 'cut'
     done = run(whole)
     assert done.returncode == 0, done.stdout + done.stderr
-    done = run(cut, hurt=f'3 {int(signal.SIGUSR1)}')
+    done = run(cut, hurt=f'3 {int(signal.SIGUSR1)} me')
     assert done.returncode == 75, done.stdout + done.stderr
     assert 'stopped by SIGUSR1, saved as' in done.stderr
     assert (cut / 'last_checkpoint').read_text() == 'interrupted.pth'
@@ -116,7 +120,12 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
     assert 'resumed on 1 processes a run of 2: it goes on, but not' in done.stdout
     # Half of the first epoch's 40 iterations are done.
     assert losses(alone, 'iter') == [*range(1, 11), *range(21, 81)]
-    done = run(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)}')
+    # To all processes, also the workers of the data loaders.
+    done = run(cut, '--resume', hurt=f'13 {int(signal.SIGTERM)} launcher')
+    assert done.returncode == 75, done.stdout + done.stderr
+    assert 'stopped by SIGTERM, saved as' in done.stderr
+    assert losses(cut) == losses(whole)[:20]
+    done = run(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)} me')
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'process 1 was killed by signal 9, and the others' in done.stderr
     assert 'Traceback' not in done.stderr
