@@ -20,10 +20,8 @@ def leave_signals_to_the_run(loader: DataLoader) -> None:
     Args:
         loader: Its workers are not started yet.
     """
-    if hasattr(signal, 'pthread_sigmask'):  # not on Windows
-        start = functools.partial(_start, loader.worker_init_fn)
-        loader.worker_init_fn = start
-        _kill_what_is_left_at_exit()
+    loader.worker_init_fn = functools.partial(_start, loader.worker_init_fn)
+    _kill_what_is_left_at_exit()
 
 
 def end_workers(loader: DataLoader) -> None:
@@ -38,7 +36,8 @@ def end_workers(loader: DataLoader) -> None:
 
 
 def _start(init: Callable | None, worker_id: int) -> None:
-    signal.pthread_sigmask(signal.SIG_BLOCK, [*SIGNALS])
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
     if init is not None:
         init(worker_id)
 
@@ -49,7 +48,8 @@ def _kill_what_is_left_at_exit() -> None:
 
     @atexit.register
     def kill() -> None:
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # torch's takes it for a crash
+        if hasattr(signal, 'SIGCHLD'):  # torch's handler takes it for a crash
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         for child in multiprocessing.active_children():
             if child.daemon:
                 child.kill()
