@@ -53,7 +53,8 @@ def refit_rates(runner, rates: list[float]) -> None:
             group['initial_lr'] = new
         group['lr'] *= factor[id(group)]
     for scheduler in _schedulers(runner):
-        if scheduler.param_name == 'lr':
+        # ReduceOnPlateauLR has none: it goes by the rate that there is.
+        if scheduler.param_name == 'lr' and hasattr(scheduler, 'base_values'):
             groups = scheduler.optimizer.param_groups
             scheduler.base_values = [
                 value * factor[id(group)]
