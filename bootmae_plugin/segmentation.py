@@ -4,10 +4,14 @@
 The package itself does without mmsegmentation.
 """
 
+import contextlib
+import io
+
 try:
-    import mmseg.datasets
-    import mmseg.models
-    import mmseg.visualization  # noqa: F401
+    with contextlib.redirect_stdout(io.StringIO()):  # of its own optional parts
+        import mmseg.datasets
+        import mmseg.models
+        import mmseg.visualization  # noqa: F401
 except ImportError as error:
     raise ImportError(
         f'segmentation needs mmsegmentation, which cannot be imported ({error}): '
