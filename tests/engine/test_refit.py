@@ -1,7 +1,12 @@
 """Resumed with other batches or another rate: the place and the schedule are right."""
 
-import pytest
+from types import SimpleNamespace
 
+import pytest
+import torch
+from mmengine.optim import OptimWrapper, ReduceOnPlateauLR
+
+from bootmae_plugin.engine.refit import refit_rates
 from tests.resuming import losses, train
 from tests.tiny import tiny_config
 
@@ -75,3 +80,12 @@ def test_another_length_is_said(tmp_path):
     train(work_dir, resume=True, epochs=4)
     log = '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
     assert 'the run has 4 epochs now and had 2: its learning rate ends' in log
+
+
+def test_a_plateau_schedule_goes_by_the_rate_that_there_is():
+    weights = [torch.nn.Parameter(torch.zeros(1))]
+    wrapper = OptimWrapper(torch.optim.SGD(weights, lr=0.4))
+    schedule = ReduceOnPlateauLR(wrapper, monitor='loss')
+    runner = SimpleNamespace(optim_wrapper=wrapper, param_schedulers=[schedule])
+    refit_rates(runner, [0.1])
+    assert wrapper.get_lr()['lr'] == [pytest.approx(0.1)]
