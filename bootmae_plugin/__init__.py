@@ -45,8 +45,18 @@ from mmpretrain.apis import ModelHub  # noqa: E402
 # Lets mmengine resolve 'bootmae_plugin::selfsup/...' in a config's _base_.
 MODULE2PACKAGE.setdefault('bootmae_plugin', 'bootmae_plugin')
 
-from . import datasets, engine, models  # noqa: E402, F401
+from . import (  # noqa: E402, F401
+    datasets,
+    engine,
+    evaluation,
+    models,
+    reliability,
+    visualization,
+)
 from .errors import UserError  # noqa: E402
+from .moved import install_aliases  # noqa: E402
+
+install_aliases()
 
 _MIM = Path(__file__).parent / '.mim'
 ModelHub.register_model_index(_MIM / 'model-index.yml', config_prefix=_MIM)

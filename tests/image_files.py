@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from bootmae_plugin.datasets import prepare
+from bootmae_plugin.preparation import prepare
 
 
 def picture(path: Path, size=(8, 8), value=None, mode='RGB') -> None:

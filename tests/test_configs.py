@@ -7,7 +7,7 @@ from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS
 from mmpretrain.structures import DataSample
 
-from bootmae_plugin.models.pretrained import read_checkpoint, state_dict_of
+from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
 from tests.tiny import ROOT
 
 ALL = sorted(

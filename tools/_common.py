@@ -114,9 +114,9 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         sys.exit(f'error: {error}')
     except KeyboardInterrupt:
         sys.exit(130)
-    from bootmae_plugin.engine import Interrupted
+    from bootmae_plugin.checkpoints.refuse_pickles import refuse_pickles
     from bootmae_plugin.errors import UserError
-    from bootmae_plugin.models.refuse_pickles import refuse_pickles
+    from bootmae_plugin.reliability import Interrupted
 
     refuse_pickles()
     # Of torch's DistributedDataParallel, about what mmengine and it do by themselves;

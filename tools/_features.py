@@ -35,10 +35,10 @@ def feature_sets(args: argparse.Namespace) -> dict:
     from mmengine.config import Config
     from mmpretrain.registry import DATASETS, MODELS
 
+    from bootmae_plugin.checkpoints.load import load_encoder
     from bootmae_plugin.errors import check
     from bootmae_plugin.evaluation import FeatureSet, extract_features, load_features
     from bootmae_plugin.evaluation.features import cache_key
-    from bootmae_plugin.models.pretrained import load_encoder
 
     check(
         Path(args.config).is_file(),

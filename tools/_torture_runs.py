@@ -104,7 +104,7 @@ def same(a, b) -> bool:
 
 def check_ending(expected: Path, work_dir: Path) -> list[str]:
     """What differs between the checkpoints that two runs left."""
-    from bootmae_plugin.models.pretrained import read_checkpoint
+    from bootmae_plugin.checkpoints.read import read_checkpoint
 
     wrong = []
     for path in sorted(expected.glob('*.pth')):
@@ -157,8 +157,8 @@ SWITCH = (
 
 def die_at(moment: str) -> None:
     """Have this process kill itself at a moment of the first change of the teacher."""
-    from bootmae_plugin.engine import guards
     from bootmae_plugin.models.algorithm import BootMAE
+    from bootmae_plugin.reliability import guards
 
     def kill_in(owner, name: str, before: bool, when) -> None:
         original = getattr(owner, name)
@@ -190,7 +190,7 @@ def die_at(moment: str) -> None:
 
 
 def trial_switch(folder: Path, times: int, draw: random.Random) -> list[str]:
-    from bootmae_plugin.models.pretrained import read_checkpoint
+    from bootmae_plugin.checkpoints.read import read_checkpoint
 
     reference, wrong = folder / 'untouched', []
     if kill(start(reference), reference) != 0:

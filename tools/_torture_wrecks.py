@@ -12,9 +12,9 @@ from _torture_runs import COMPARED, check_ending, config, kill, last_line, same,
 
 
 def trial_corrupt(folder: Path, times: int, draw: random.Random) -> list[str]:
-    from bootmae_plugin.engine.checkpoints import newest_checkpoint
+    from bootmae_plugin.checkpoints.read import read_checkpoint
     from bootmae_plugin.errors import UserError
-    from bootmae_plugin.models.pretrained import read_checkpoint
+    from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
 
     work_dir = folder / 'corrupt'
     if kill(start(work_dir), work_dir) != 0:
@@ -100,8 +100,8 @@ def trial_pair(folder: Path, times: int, draw: random.Random) -> list[str]:
 
 
 def trial_full(folder: Path, times: int, draw: random.Random) -> list[str]:
-    from bootmae_plugin.engine.checkpoints import newest_checkpoint
     from bootmae_plugin.errors import check
+    from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
 
     reference, wrong, lines = folder / 'untouched', [], set()
     if kill(start(reference), reference) != 0:

@@ -49,9 +49,9 @@ def save(weights: dict, path: Path) -> None:
 
 
 def main(args: argparse.Namespace) -> None:
+    from bootmae_plugin.checkpoints import export, formats
+    from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
     from bootmae_plugin.errors import check
-    from bootmae_plugin.models import formats
-    from bootmae_plugin.models.pretrained import read_checkpoint, state_dict_of
 
     source, target = Path(args.input), Path(args.output)
     content = read_checkpoint(source, args.unpickle)
@@ -74,8 +74,8 @@ def main(args: argparse.Namespace) -> None:
     if args.to == 'plugin':
         result = ours
     else:
-        encoder = formats.export_encoder(ours, str(source))
-        result = getattr(formats, f'to_{args.to}')(encoder)
+        encoder = export.export_encoder(ours, str(source))
+        result = getattr(export, f'to_{args.to}')(encoder)
     kept = {value.data_ptr() for value in result.values()}
     dropped = [key for key, value in weights.items() if value.data_ptr() not in kept]
     merged = ('q_bias', 'v_bias', 'lm_head.proj.weight')

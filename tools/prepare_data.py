@@ -86,9 +86,9 @@ def positive(text: str) -> int:
 
 
 def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
-    from bootmae_plugin.datasets import prepare as sets
-    from bootmae_plugin.datasets.prepare_folder import prepare_folder
     from bootmae_plugin.errors import check
+    from bootmae_plugin.preparation import prepare as sets
+    from bootmae_plugin.preparation.folder import prepare_folder
 
     if args.name == 'cifar10':
         return sets.prepare_cifar10(args.out, args.source, args.workers)

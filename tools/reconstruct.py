@@ -33,8 +33,8 @@ def read_images(paths: list[str], number: int, size: int):
     import torch
 
     from bootmae_plugin.datasets.in_memory import read_image
-    from bootmae_plugin.datasets.prepare_folder import list_images
     from bootmae_plugin.errors import check
+    from bootmae_plugin.preparation.folder import list_images
 
     files = []
     for path in map(Path, paths):

@@ -36,8 +36,8 @@ def main(args: argparse.Namespace) -> None:
     from mmengine.evaluator import DumpResults
     from mmpretrain.registry import RUNNERS
 
+    from bootmae_plugin.checkpoints.read import read_checkpoint
     from bootmae_plugin.errors import check
-    from bootmae_plugin.models.pretrained import read_checkpoint
 
     cfg = load_config(args)
     if args.cfg_options is not None:  # the same ones as in training do

@@ -65,7 +65,7 @@ def leave_at_once(number: int, frame) -> None:
 def main(args: argparse.Namespace) -> None:
     from mmpretrain.registry import RUNNERS
 
-    from bootmae_plugin.models.pretrained import read_checkpoint
+    from bootmae_plugin.checkpoints.read import read_checkpoint
 
     cfg = load_config(args)
     merge_args(cfg, args)

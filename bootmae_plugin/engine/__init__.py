@@ -1,40 +1,37 @@
-"""Hooks, schedules and the runner of our tools."""
+"""What every run does: stages, schedules, precision, parameter groups, progress."""
 
+from ..moved import moved_names
 from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
-from .checkpoints import SafeCheckpointHook
-from .exact_resume import ExactResumeHook
-from .finite import FiniteHook
-from .interruption import Interrupted, InterruptHook
-from .knn import KNNHook
 from .layer_decay import LayerDecayConstructor
-from .loops import ExactEpochLoop, ExactIterLoop
 from .param_groups import MergedGroupsConstructor
 from .progress import ProgressHook
-from .reconstruction import ReconstructionHook
-from .runner import PluginRunner
 from .schedulers import WarmupCosineLR
-from .segmentation import SegmentationPictureHook
-from .sharded import BlockFSDPStrategy, ShardedRunner
 
 __all__ = [
     'Bf16OptimWrapper',
-    'BlockFSDPStrategy',
     'BootstrapHook',
-    'KNNHook',
     'LayerDecayConstructor',
     'MergedGroupsConstructor',
-    'PluginRunner',
     'ProgressHook',
-    'ExactEpochLoop',
-    'ExactIterLoop',
-    'ExactResumeHook',
-    'FiniteHook',
-    'InterruptHook',
-    'Interrupted',
-    'ReconstructionHook',
-    'SafeCheckpointHook',
-    'SegmentationPictureHook',
-    'ShardedRunner',
     'WarmupCosineLR',
 ]
+
+__getattr__ = moved_names(
+    __name__,
+    {
+        'BlockFSDPStrategy': 'bootmae_plugin.reliability',
+        'ExactEpochLoop': 'bootmae_plugin.reliability',
+        'ExactIterLoop': 'bootmae_plugin.reliability',
+        'ExactResumeHook': 'bootmae_plugin.reliability',
+        'FiniteHook': 'bootmae_plugin.reliability',
+        'InterruptHook': 'bootmae_plugin.reliability',
+        'Interrupted': 'bootmae_plugin.reliability',
+        'KNNHook': 'bootmae_plugin.evaluation',
+        'PluginRunner': 'bootmae_plugin.reliability',
+        'ReconstructionHook': 'bootmae_plugin.visualization',
+        'SafeCheckpointHook': 'bootmae_plugin.reliability',
+        'SegmentationPictureHook': 'bootmae_plugin.segmentation',
+        'ShardedRunner': 'bootmae_plugin.reliability',
+    },
+)

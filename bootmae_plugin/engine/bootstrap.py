@@ -11,8 +11,7 @@ from mmengine.runner import EpochBasedTrainLoop
 from mmpretrain.registry import HOOKS
 
 from ..errors import check
-from .sharded import whole_parameters
-from .unwrap import unwrapped
+from .unwrap import gather_parameters, unwrap_model
 
 
 @HOOKS.register_module()
@@ -99,12 +98,12 @@ class BootstrapHook(Hook):
         model = self._model(runner)
         if stage > model.stage:
             idle = model.idle_parameters()
-            with whole_parameters(runner.model):
+            with gather_parameters(runner.model):
                 model.start_stage(stage, self.student)
                 # New weights are drawn on every rank; rank 0's are everybody's.
                 for tensor in (*model.parameters(), *model.buffers()):
                     dist.broadcast(tensor.data)
-            # FSDP has stepped with gradients of zeros where there are none yet.
+            # A sharded optimizer has stepped with zeros where there were no gradients.
             for parameter in idle - model.idle_parameters():
                 for value in runner.optim_wrapper.optimizer.state[parameter].values():
                     value.zero_()
@@ -130,7 +129,7 @@ class BootstrapHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.optim_wrapper.should_update():  # not within an accumulated step
-            with whole_parameters(runner.model, blocks=False):
+            with gather_parameters(runner.model, blocks=False):
                 self._model(runner).after_step(runner.epoch, runner.max_epochs)
 
     def after_train_epoch(self, runner) -> None:
@@ -140,7 +139,7 @@ class BootstrapHook(Hook):
             runner.logger.info(f'Stage {name[6:-4]} is done, kept as {name}')
 
     def _model(self, runner) -> torch.nn.Module:
-        return unwrapped(runner.model)
+        return unwrap_model(runner.model)
 
     def _restart_schedule(self, runner, index: int) -> None:
         """Build the schedulers of ``runner.cfg`` anew for stage ``index``."""

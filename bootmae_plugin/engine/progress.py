@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Column, Table
 
-from .unwrap import unwrapped
+from .unwrap import unwrap_model
 
 A_CLASS = 'IoU/'  # of a metric that has one value a class
 
@@ -134,7 +134,7 @@ def where(runner) -> str:
     """'stage 2/4  epoch 51/200', or without the stage where there is but one."""
     if counts_iterations(runner):
         return f'iteration {runner.iter}/{runner.max_iters}'
-    model = unwrapped(runner.model)
+    model = unwrap_model(runner.model)
     stages = runner.message_hub.runtime_info.get('num_stages', 1)
     stage = f'stage {model.stage}/{stages}  ' if stages > 1 else ''
     return f'{stage}epoch {runner.epoch + 1}/{runner.max_epochs}'

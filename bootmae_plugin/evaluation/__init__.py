@@ -2,10 +2,12 @@
 
 from .features import FeatureSet, extract_features, load_features
 from .knn import knn_accuracy
+from .knn_hook import KNNHook
 from .linear_probe import LinearResult, linear_probe
 
 __all__ = [
     'FeatureSet',
+    'KNNHook',
     'LinearResult',
     'extract_features',
     'knn_accuracy',

@@ -10,6 +10,7 @@ from mmpretrain.models.utils import resize_pos_embed
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..checkpoints.load import load_encoder
 from ..errors import check
 from .layers import (
     LN_EPS,
@@ -24,7 +25,6 @@ from .layers import (
 )
 from .masking import Mask
 from .pooling import check_out_type, pool_tokens
-from .pretrained import load_encoder
 
 ARCH_KEYS = ('embed_dims', 'num_layers', 'num_heads')
 

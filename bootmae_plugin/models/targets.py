@@ -9,9 +9,9 @@ from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..checkpoints.load import load_encoder, load_module
 from ..errors import check
 from .layers import Geometry
-from .pretrained import load_encoder, load_module
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:

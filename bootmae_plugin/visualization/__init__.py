@@ -1,4 +1,4 @@
-"""Pictures of a run: reconstructions, loss curves, predicted label maps."""
+"""Pictures of a run: reconstructions and loss curves."""
 
 from .curves import plot_losses, read_scalars
 from .reconstruction import (
@@ -9,17 +9,16 @@ from .reconstruction import (
     save_quadruplets,
     save_reconstructions,
 )
-from .segmentation import overlay, save_predictions
+from .reconstruction_hook import ReconstructionHook
 
 __all__ = [
+    'ReconstructionHook',
     'load_model',
-    'overlay',
     'plot_losses',
     'quadruplets',
     'read_scalars',
     'reconstruct',
     'save_mask_sweep',
-    'save_predictions',
     'save_quadruplets',
     'save_reconstructions',
 ]

@@ -8,10 +8,11 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
+from ..checkpoints.load import compare_keys
+from ..checkpoints.read import read_checkpoint, state_dict_of
 from ..errors import check
 from ..models.heads import PixelHead, unpatchify
 from ..models.masking import RandomMasking
-from ..models.pretrained import compare_keys, read_checkpoint, state_dict_of
 
 SWEEP = tuple(round(0.1 * i, 1) for i in range(1, 10))
 

@@ -7,11 +7,7 @@ from torchvision.transforms.functional import pad, resized_crop
 
 from bootmae_plugin import UserError
 from bootmae_plugin.datasets import BatchPadCrop, BatchRandomResizedCrop
-from bootmae_plugin.datasets.augment import (
-    resample,
-    resample_matrix,
-    resample_table,
-)
+from bootmae_plugin.datasets.augment import resample, resample_matrix, resample_table
 
 MODES = dict(bilinear=InterpolationMode.BILINEAR, bicubic=InterpolationMode.BICUBIC)
 BOXES = [[0, 0, 32, 32], [3, 5, 20, 27], [10, 0, 15, 15], [31, 31, 1, 1], [0, 4, 9, 28]]

@@ -7,7 +7,6 @@ import torch
 from mmpretrain.registry import RUNNERS
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine.knn import feature_std
 from bootmae_plugin.evaluation import (
     FeatureSet,
     extract_features,
@@ -17,6 +16,7 @@ from bootmae_plugin.evaluation import (
 )
 from bootmae_plugin.evaluation.features import cache_key
 from bootmae_plugin.evaluation.knn import knn_predict
+from bootmae_plugin.evaluation.knn_hook import feature_std
 from bootmae_plugin.models import MaskedDeiT
 from tests.tiny import ROOT, run_tool, tiny_config
 

@@ -55,7 +55,7 @@ def golden(request):
 
 def load(golden, weighted=True):
     """The plugin's model with the official student and EMA weights."""
-    from bootmae_plugin.models.formats import from_bootmae
+    from bootmae_plugin.checkpoints.formats import from_bootmae
 
     model = build(*(int(n) for n in golden['config']), weighted)
     student, teacher = (

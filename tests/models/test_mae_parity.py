@@ -5,8 +5,8 @@ import pytest
 import torch
 from mmpretrain.registry import MODELS
 
+from bootmae_plugin.checkpoints.formats import from_mae, from_mmpretrain
 from bootmae_plugin.models import Mask
-from bootmae_plugin.models.formats import from_mae, from_mmpretrain
 from tests.conftest import golden_files
 
 

@@ -1,0 +1,1 @@
+"""Getting data ready: find or fetch it, verify it, put it in its place."""

@@ -1,0 +1,52 @@
+"""The bundled segmentation set: scenes of two digits, a label for every pixel."""
+
+import numpy as np
+from PIL import Image
+
+from ..datasets.digits import CLASSES as DIGITS
+from ..datasets.digits import load_digits_rgb
+
+SCENE = (32, 64)  # height, width in pixels
+CLASSES = ('background', *DIGITS)
+NUMBERS = {'train': 400, 'test': 100}  # scenes
+CELL = 32  # the place of one digit
+SIDES = (26, 32)  # pixels of a digit
+INK = 90  # grey value from which a pixel belongs to the digit
+
+
+def load_digit_scenes(split: str) -> tuple[np.ndarray, np.ndarray]:
+    """Scenes composed of scikit-learn's digits, the same ones every time.
+
+    Two digits side by side on black, at several sizes and places; those of 'test' are
+    digits that no training scene shows.
+
+    Args:
+        split: 'train' (400 scenes) or 'test' (100).
+
+    Returns:
+        Images (N, 32, 64, 3) uint8 and label maps (N, 32, 64) uint8: 0 is the
+        background, 1 + d the digit d.
+
+    Raises:
+        UserError: if scikit-learn is missing or the split unknown.
+    """
+    digits, labels = load_digits_rgb(split)
+    generator = np.random.default_rng(len(digits))
+    scenes = [_scene(digits, labels, generator) for _ in range(NUMBERS[split])]
+    grey, maps = (np.stack(parts) for parts in zip(*scenes, strict=True))
+    return np.repeat(grey[..., None], 3, axis=-1), maps
+
+
+def _scene(digits, labels, generator) -> tuple[np.ndarray, np.ndarray]:
+    image, label = (np.zeros(SCENE, np.uint8) for _ in range(2))
+    for cell in np.ndindex(SCENE[0] // CELL, SCENE[1] // CELL):
+        index = generator.integers(len(digits))
+        side = int(generator.integers(*SIDES, endpoint=True))
+        offset = generator.integers(CELL - side, size=2, endpoint=True)
+        top, left = CELL * np.array(cell) + offset
+        digit = Image.fromarray(digits[index, ..., 0])
+        digit = np.asarray(digit.resize((side, side), Image.BICUBIC))
+        box = np.s_[top : top + side, left : left + side]
+        image[box] = digit
+        label[box] = np.where(digit >= INK, labels[index] + 1, 0)
+    return image, label

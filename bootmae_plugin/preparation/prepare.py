@@ -1,0 +1,293 @@
+"""Data sets made ready: found or fetched, verified, put in their place.
+
+Each function returns what stands in ``<out>/.prepared.json`` (``counts``, ``source``,
+``checksums``, ...) and whether this call made it; each raises :class:`UserError` for
+what a user can mend. torch is only imported for the addresses of downloads.
+"""
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+from ..errors import UserError, check
+from .archives import extract
+from .folder import Prepared, decode, describe, find_bad, list_images, refuse
+from .publish import build_once, download, fingerprint, track, walk
+
+CIFAR10_CLASSES = [
+    *('airplane', 'automobile', 'bird', 'cat', 'deer'),
+    *('dog', 'frog', 'horse', 'ship', 'truck'),
+]
+CAMVID_LABELS = 12  # 11 classes and 11 = void
+DEBIAN_FASHION_MNIST = '/usr/share/datasets/fashion-mnist'
+# Of the unpacked files, for Debian rewrites the gzip headers. With name and date (31
+# August 2017) put back into these, its files have the published sums of the .gz files;
+# so these are the sums of the official contents.
+FASHION_MNIST_MD5 = {
+    'train-images-idx3-ubyte': 'f4a8712d7a061bf5bd6d2ca38dc4d50a',
+    'train-labels-idx1-ubyte': '9018921c3c673c538a1fc5bad174d6f9',
+    't10k-images-idx3-ubyte': '8181f5470baa50b63fa0f6fddb340f0a',
+    't10k-labels-idx1-ubyte': '15d484375f8d13e6eb1aabb0c3f46965',
+}
+
+
+def _open_source(
+    source: Path, partial: Path, wanted: Callable[[Path], bool], expected: str
+) -> Path:
+    """The folder that is ``wanted``, at most two levels down an archive or folder."""
+    top = source
+    if not top.is_dir():
+        top = partial / 'unpacked'
+        top.mkdir()
+        extract(source, top)
+    for folder in [top, *sorted(top.glob('*')), *sorted(top.glob('*/*'))]:
+        if folder.is_dir() and wanted(folder):
+            return folder
+    raise UserError(f'{source} does not hold {expected}: check --from')
+
+
+def _place(folder: Path, target: Path, names: list[str], unpacked: bool) -> None:
+    """Put a folder in its place: move what we unpacked, copy what is the user's."""
+    if unpacked:
+        folder.rename(target)
+        return
+    for name in track(names, f'copy {folder.name}'):
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).write_bytes((folder / name).read_bytes())
+
+
+def prepare_cifar10(
+    out: Path, source: Path | None = None, workers: int | None = None
+) -> Prepared:
+    """Make the official CIFAR-10 files, or a copy as images, ready.
+
+    Args:
+        out: Gets ``cifar-10-batches-py`` (official), or ``train/<class>/*`` and
+            ``test/<class>/*`` (images).
+        source: Archive or folder of either kind. Defaults to None: download the
+            official archive into ``out``.
+        workers: Threads that decode images. Defaults to one a CPU.
+
+    Raises:
+        UserError: if a checksum or class name is wrong, an image unreadable, the
+            archive unsafe or damaged, or ``out`` taken.
+    """
+
+    def wanted(folder: Path) -> bool:
+        is_official = (folder / 'data_batch_1').is_file()
+        return is_official or all((folder / s).is_dir() for s in ('train', 'test'))
+
+    def official(root: Path, partial: Path) -> dict[str, int]:
+        from torchvision.datasets import CIFAR10 as OFFICIAL
+
+        meta = (OFFICIAL.meta['filename'], OFFICIAL.meta['md5'])
+        for name, md5 in [*OFFICIAL.train_list, *OFFICIAL.test_list, meta]:
+            right = (root / name).is_file() and fingerprint(root / name) == md5
+            check(right, f'{name} is missing or has not the MD5 {md5}: get it again')
+        _place(
+            root, partial / OFFICIAL.base_folder, walk(root), partial in root.parents
+        )
+        # A file with the right checksum has 10,000 images.
+        splits = {'train': OFFICIAL.train_list, 'test': OFFICIAL.test_list}
+        return {split: 10_000 * len(files) for split, files in splits.items()}
+
+    def images(root: Path, partial: Path) -> dict[str, int]:
+        counts = {}
+        for split in ('train', 'test'):
+            names = list_images(root / split)
+            classes = sorted({name.split('/')[0] for name in names})
+            check(
+                classes == CIFAR10_CLASSES,
+                f"the classes of {source} in '{split}' are {classes[:12]}, expected "
+                f'{CIFAR10_CLASSES}: check --from',
+            )
+            bad = find_bad(root / split, names, workers)
+            refuse(bad, len(names), f'{split} images are unreadable', 'repair --from')
+            _place(root / split, partial / split, names, partial in root.parents)
+            counts[split] = len(names)
+        return counts
+
+    def build(partial: Path) -> dict:
+        notes, given = {}, source
+        if given is None:
+            from torchvision.datasets import CIFAR10 as OFFICIAL
+
+            given = out / OFFICIAL.filename
+            download(OFFICIAL.url, given, OFFICIAL.tgz_md5)
+            notes = {'source': describe(given)}
+        expected = 'data_batch_1 ... test_batch, or train/ and test/ with images'
+        root = _open_source(given, partial, wanted, expected)
+        is_official = (root / 'data_batch_1').is_file()
+        counts = (official if is_official else images)(root, partial)
+        return {**notes, 'counts': counts}
+
+    asked = {'dataset': 'cifar10', 'source': describe(source)}
+    return build_once(out, asked, ['cifar-10-batches-py', 'train', 'test'], build)
+
+
+def prepare_fashion_mnist(out: Path, source: Path | None = None) -> Prepared:
+    """Unpack the Fashion-MNIST files as mmpretrain's ``FashionMNIST`` reads them.
+
+    Args:
+        out: Gets ``train-images-idx3-ubyte`` and the three others.
+        source: Folder of these files, with ``.gz`` or without. Defaults to None: those
+            of Debian's ``dataset-fashion-mnist``, else download into ``out``.
+
+    Raises:
+        UserError: if a file is missing, damaged or not the official one, or ``out`` is
+            taken.
+    """
+
+    def fetch() -> Path:
+        from torchvision.datasets import FashionMNIST as OFFICIAL
+
+        for name, md5 in OFFICIAL.resources:
+            download(OFFICIAL.mirrors[0] + name, out / name, md5)
+        return out
+
+    def packed_or_plain(folder: Path, name: str) -> Path:
+        packed = folder / f'{name}.gz'
+        return packed if packed.is_file() else folder / name
+
+    def wanted(folder: Path) -> bool:
+        return all(packed_or_plain(folder, n).is_file() for n in FASHION_MNIST_MD5)
+
+    def build(partial: Path) -> dict:
+        debian = Path(DEBIAN_FASHION_MNIST)
+        given = source or (debian if wanted(debian) else fetch())
+        expected = f'the files {", ".join(FASHION_MNIST_MD5)}, with .gz or without'
+        root = _open_source(given, partial, wanted, expected)
+        for name, md5 in FASHION_MNIST_MD5.items():
+            path = packed_or_plain(root, name)
+            content = path.read_bytes()
+            try:
+                content = gzip.decompress(content) if path.suffix else content
+            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+                raise UserError(f'{path} is damaged ({error}): get it again') from error
+            found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+            wrong = f'{path} has MD5 {found} unpacked, expected {md5}'
+            check(found == md5, f'{wrong}: get the official file')
+            (partial / name).write_bytes(content)
+        return {
+            'source': asked['source'] or describe(given),
+            'counts': {'train': 60_000, 'test': 10_000},
+        }
+
+    asked = {'dataset': 'fashion-mnist', 'source': describe(source)}
+    return build_once(out, asked, list(FASHION_MNIST_MD5), build)
+
+
+def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepared:
+    """Verify CamVid's images and label maps, and put both in place.
+
+    Args:
+        out: Gets ``img_dir`` and ``ann_dir``, each with ``train``, ``val``, ``test``.
+        source: Archive or folder that holds these.
+        workers: Threads that decode images. Defaults to one a CPU.
+
+    Raises:
+        UserError: if an image lacks its label map of the same size and values 0..11, a
+            map its image, the archive is unsafe or damaged, or ``out`` is taken.
+    """
+
+    def inspect(path: Path) -> None:
+        import numpy as np
+        from PIL import Image
+
+        ann_dir = path.parents[2] / 'ann_dir' / path.parent.name
+        decode(path)
+        with Image.open(path) as image, Image.open(ann_dir / f'{path.stem}.png') as ann:
+            if ann.size != image.size or ann.mode not in ('L', 'P'):
+                raise ValueError(f'label map {ann.mode} {ann.size}, image {image.size}')
+            if (top := np.asarray(ann).max()) >= CAMVID_LABELS:
+                raise ValueError(f'label {top}')
+
+    def wanted(folder: Path) -> bool:
+        return (folder / 'img_dir').is_dir() and (folder / 'ann_dir').is_dir()
+
+    def build(partial: Path) -> dict:
+        root = _open_source(source, partial, wanted, 'img_dir/ and ann_dir/')
+        counts = {}
+        for split in ('train', 'val', 'test'):
+            kinds = ('img_dir', 'ann_dir')
+            images, maps = (list_images(root / kind / split) for kind in kinds)
+            check(
+                images
+                and {Path(n).stem for n in maps} <= {Path(n).stem for n in images},
+                f"'{split}' of {source} has {len(images)} images and {len(maps)} label "
+                'maps, expected one map an image: check --from',
+            )
+            names = [f'img_dir/{split}/{name}' for name in images]
+            bad = find_bad(root, names, workers, inspect)
+            what = 'images lack a label map of their size with values 0..11'
+            refuse(bad, len(names), what, 'repair --from')
+            counts[split] = len(names)
+        for kind in ('img_dir', 'ann_dir'):
+            names = list_images(root / kind)
+            _place(root / kind, partial / kind, names, partial in root.parents)
+        return {'counts': counts}
+
+    asked = {'dataset': 'camvid', 'source': describe(source)}
+    return build_once(out, asked, ['img_dir', 'ann_dir'], build)
+
+
+def prepare_digits(out: Path | None = None) -> Prepared:
+    """Check that scikit-learn's digits load, and write them as PNG files if asked.
+
+    Args:
+        out: Gets ``train/<class>/*.png`` and ``test/<class>/*.png``. Defaults to None:
+            write nothing, since the ``Digits`` data set reads scikit-learn itself.
+
+    Raises:
+        UserError: if scikit-learn is not installed, or ``out`` is taken.
+    """
+    from ..datasets.digits import load_digits_rgb
+
+    splits = {split: load_digits_rgb(split) for split in ('train', 'test')}
+    counts = {split: len(labels) for split, (_, labels) in splits.items()}
+
+    def build(partial: Path) -> dict:
+        from PIL import Image
+
+        for split, (images, labels) in splits.items():
+            for index, label in enumerate(labels):
+                path = partial / split / str(label) / f'{index:04d}.png'
+                path.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(images[index]).save(path)
+        return {'counts': counts}
+
+    asked = {'dataset': 'digits', 'source': 'scikit-learn'}
+    if out is None:
+        return {**asked, 'counts': counts}, False
+    return build_once(out, asked, list(splits), build)
+
+
+def prepare_digit_scenes(out: Path) -> Prepared:
+    """Compose the digit scenes and write images and label maps.
+
+    Args:
+        out: Gets ``img_dir`` and ``ann_dir``, each with ``train`` and ``test``.
+
+    Raises:
+        UserError: if scikit-learn is not installed, or ``out`` is taken.
+    """
+    from .digit_scenes import load_digit_scenes
+
+    def build(partial: Path) -> dict:
+        from PIL import Image
+
+        counts = {}
+        for split in ('train', 'test'):
+            images, maps = load_digit_scenes(split)
+            counts[split] = len(images)
+            for kind, arrays in (('img_dir', images), ('ann_dir', maps)):
+                folder = partial / kind / split
+                folder.mkdir(parents=True)
+                for index, array in enumerate(arrays):
+                    Image.fromarray(array).save(folder / f'{index:04d}.png')
+        return {'counts': counts}
+
+    asked = {'dataset': 'digit-scenes', 'source': 'scikit-learn'}
+    return build_once(out, asked, ['img_dir', 'ann_dir'], build)

@@ -1,0 +1,136 @@
+"""Signals: one saves and leaves with a documented status, a second one just leaves."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from bootmae_plugin.reliability import Interrupted, InterruptHook
+from tests.reliability.resuming import assert_same, losses
+from tests.tiny import ROOT, tiny_options
+
+CONFIG = f"""
+_base_ = {str(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')!r}
+custom_imports = dict(imports=['bootmae_plugin', 'hurt'])
+custom_hooks = [dict(type='HurtHook')]
+"""
+# In a file of its own, as the processes of a launcher import it.
+HURT = """
+import os
+import signal
+import time
+from mmengine import dist
+from mmengine.hooks import Hook
+from mmpretrain.registry import HOOKS
+@HOOKS.register_module()
+class HurtHook(Hook):
+    def before_train_iter(self, runner, batch_idx, data_batch=None):
+        iteration, number, whom = os.environ.get('HURT', '0 0 me').split()
+        if dist.get_rank() == 1 and runner.iter + 1 == int(iteration):
+            os.kill(os.getpid() if whom == 'me' else os.getppid(), int(number))
+            time.sleep(0 if whom == 'me' else 3)  # the launcher passes it on
+"""
+
+
+@pytest.mark.parametrize(
+    ('name', 'code'), [('SIGTERM', 75), ('SIGUSR1', 75), ('SIGINT', 130)]
+)
+def test_each_signal_has_its_exit_status(name, code, tmp_path):
+    stopped = Interrupted(getattr(signal, name), tmp_path / 'interrupted.pth')
+    assert stopped.code == code
+    assert str(stopped).startswith(f'stopped by {name}, saved as {tmp_path}')
+
+
+@pytest.mark.parametrize(('signals', 'code'), [(1, 0), (2, 128 + signal.SIGTERM)])
+def test_a_second_signal_leaves_at_once(signals, code):
+    before = signal.getsignal(signal.SIGTERM)
+    pid = os.fork()
+    if pid == 0:
+        hook = InterruptHook()
+        hook.listen()
+        for _ in range(signals):
+            os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(0 if hook.signal == signal.SIGTERM else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+    assert signal.getsignal(signal.SIGTERM) == before
+
+
+@pytest.mark.parametrize(('name', 'code'), [('SIGTERM', 75), ('SIGINT', 130)])
+def test_before_the_training_there_is_nothing_to_save(name, code, tmp_path):
+    """Here while the config is read, which is code."""
+    config = tmp_path / 'config.py'
+    config.write_text(f'import os, signal\nos.kill(os.getpid(), signal.{name})\n')
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/train.py'), str(config)],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == code, done.stderr
+    assert 'Traceback' not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ['config.py']
+
+
+def test_handlers_are_given_back():
+    before = [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)]
+    hook = InterruptHook()
+    hook.listen()
+    assert signal.getsignal(signal.SIGTERM) != before[0]
+    hook.release()
+    assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
+
+
+def test_two_processes_one_signalled_then_one_killed(tmp_path):
+    """2 epochs of 20 iterations; what one process gets, both have to act on."""
+    (tmp_path / 'hurt.py').write_text(HURT)
+    (tmp_path / 'config.py').write_text(CONFIG)
+
+    def run(work_dir, *arguments, hurt='0 0 me', processes=2):
+        options = [
+            *(word for word in tiny_options() if 'indices' not in word),
+            'train_dataloader.dataset.source.indices=640',
+            'train_cfg.max_epochs=2',
+            'default_hooks.logger.interval=1',
+            'optim_wrapper.type=OptimWrapper',
+            'train_dataloader.num_workers=1',
+            'train_dataloader.persistent_workers=True',
+        ]
+        return subprocess.run(
+            ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'config.py'),
+             str(processes), '--work-dir', str(work_dir), *arguments,
+             '--cfg-options', *options],
+            env=dict(os.environ, PYTHONPATH=str(tmp_path), PYTHON=sys.executable,
+                     HURT=hurt),
+            capture_output=True, text=True, timeout=120,
+        )  # fmt: skip
+
+    whole, cut = tmp_path / 'whole', tmp_path / 'cut'
+    done = run(whole)
+    assert done.returncode == 0, done.stdout + done.stderr
+    done = run(cut, hurt=f'3 {int(signal.SIGUSR1)} me')
+    assert done.returncode == 75, done.stdout + done.stderr
+    assert 'stopped by SIGUSR1, saved as' in done.stderr
+    assert (cut / 'last_checkpoint').read_text() == 'interrupted.pth'
+    # The processes ask each other every 10 iterations.
+    assert losses(cut) == losses(whole)[:10]
+    alone = shutil.copytree(cut, tmp_path / 'alone')
+    done = run(alone, '--resume', processes=1)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert 'resumed on 1 processes a run of 2: it goes on, but not' in done.stdout
+    # Half of the first epoch's 40 iterations are done.
+    assert losses(alone, 'iter') == [*range(1, 11), *range(21, 81)]
+    # To all processes, also the workers of the data loaders.
+    done = run(cut, '--resume', hurt=f'13 {int(signal.SIGTERM)} launcher')
+    assert done.returncode == 75, done.stdout + done.stderr
+    assert 'stopped by SIGTERM, saved as' in done.stderr
+    assert losses(cut) == losses(whole)[:20]
+    done = run(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)} me')
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert 'process 1 was killed by signal 9, and the others' in done.stderr
+    assert 'Traceback' not in done.stderr
+    done = run(cut, '--resume')
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert_same(cut / 'epoch_2.pth', whole / 'epoch_2.pth')
+    # Iterations 21 and later were done twice.
+    assert losses(cut)[-20:] == losses(whole)[-20:]
