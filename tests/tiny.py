@@ -1,14 +1,12 @@
 """A pretraining run of seconds, and the command-line tools within this process."""
 
-import sys
 from pathlib import Path
 
 from mmengine.config import Config
 
-ROOT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(ROOT / 'tools'))
-from _common import run_here as run_tool  # noqa: E402, F401
+from bootmae_plugin.cli.common import run_in_process as run_tool  # noqa: F401
 
+ROOT = Path(__file__).resolve().parents[1]
 TINY = {
     'model.backbone.arch': dict(embed_dims=24, num_layers=2, num_heads=2),
     'model.neck.embed_dims': 24,

@@ -14,6 +14,6 @@ config=$1
 checkpoint=$2
 gpus=$3
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=tools/_torchrun.sh
-source "$tools/_torchrun.sh"
+# shellcheck source=tools/_launch.sh
+source "$tools/_launch.sh"
 torchrun "$gpus" "$tools/test.py" "$config" "$checkpoint" --launcher pytorch "${@:4}"

@@ -13,6 +13,6 @@ fi
 config=$1
 gpus=$2
 tools=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-# shellcheck source=tools/_torchrun.sh
-source "$tools/_torchrun.sh"
+# shellcheck source=tools/_launch.sh
+source "$tools/_launch.sh"
 torchrun "$gpus" "$tools/train.py" "$config" --launcher pytorch "${@:3}"

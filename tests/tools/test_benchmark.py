@@ -2,14 +2,26 @@
 
 import json
 import re
+import runpy
 import sys
 
 import pytest
 import torch
 
-from tests.tiny import ROOT, run_tool
+from bootmae_plugin.cli import common
+from tests.tiny import ROOT
 
 sys.path.insert(0, str(ROOT / 'tools'))
+
+
+def run_tool(name, *args):
+    if name == 'cost.py':
+        return common.run_in_process(name, *args)
+    argv, sys.argv = sys.argv, [name, *map(str, args)]
+    try:
+        return runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+    finally:
+        sys.argv = argv
 
 
 def test_interleaved_rounds_and_ratios():

@@ -1,5 +1,6 @@
 """Whatever is given: it works, or it is one line; nothing of the user's is touched."""
 
+import contextlib
 import io
 import itertools
 
@@ -11,9 +12,7 @@ from PIL import Image
 
 from bootmae_plugin import UserError
 from bootmae_plugin.datasets import InMemoryImages
-from tests.tiny import tiny_config
-
-from _torture_pickles import outcome  # isort: skip  tests.tiny has the path
+from tests.tiny import run_tool, tiny_config
 
 # The same ones in every run, without the minutes that finding the simplest takes.
 generated = settings(derandomize=True, deadline=None, phases=[Phase.generate])
@@ -30,6 +29,17 @@ def settings_of(cfg, prefix=''):
         yield prefix + key
         if isinstance(value, dict):
             yield from settings_of(value, f'{prefix}{key}.')
+
+
+def outcome(name: str, *args) -> str:
+    """Return '' where a tool succeeds, and else the text that it exits with."""
+    output = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+            run_tool(name, *args)
+    except SystemExit as stop:
+        return str(stop.code or '')
+    return ''
 
 
 def small(work_dir) -> Config:
@@ -60,13 +70,14 @@ def test_generated_configs(tmp_path):
             text = text.replace(f'={name}', f"=float('{name}')")
         path = tmp_path / f'config_{folder.name}.py'
         path.write_text(text)
-        said = outcome(['train.py', path, '--work-dir', folder])
+        said = outcome('train.py', path, '--work-dir', folder)
         assert said == '' or said.startswith('error: '), changes
+        assert '\n' not in said, changes
         assert (folder / 'notes.txt').read_text() == 'mine'
         if said:
             refused.append(said)
         else:
-            again = outcome(['train.py', path, '--work-dir', folder])
+            again = outcome('train.py', path, '--work-dir', folder)
             assert 'holds a run already' in again
 
     check()

@@ -1,36 +1,32 @@
-"""torchrun without its own traceback: the processes have told what went wrong."""
+"""Start one process per GPU with torchrun, without torchrun's own traceback."""
 
 import logging
 import signal
 import sys
 
-try:
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import get_args_parser, main
-except ImportError as error:
-    sys.exit(
-        f'error: {sys.executable} cannot import torch ({error}): activate the '
-        'environment (source .venv/bin/activate) or set PYTHON to its interpreter'
-    )
+from torch.distributed.elastic.multiprocessing.api import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+from torch.distributed.run import get_args_parser
+from torch.distributed.run import main as torchrun
 
 GRACE = '--shutdown-timeout'  # not in all versions of torch
 
 
 def pass_on(number: int, frame) -> None:
-    """As torchrun does with SIGTERM and SIGINT by itself."""
+    """Raise what torchrun raises on SIGTERM and SIGINT: it passes the signal on."""
     raise SignalException(f'signal {number}', signal.Signals(number))
 
 
-if __name__ == '__main__':
+def main(argv: list[str] | None = None) -> None:
+    words = sys.argv[1:] if argv is None else argv
     logging.disable(logging.WARNING)  # here only: the processes have their own
     signal.signal(signal.SIGUSR1, pass_on)
     if GRACE in get_args_parser().format_help():
-        sys.argv.insert(1, f'{GRACE}=120')  # seconds in which they save
+        words = [f'{GRACE}=120', *words]  # seconds in which they save
     try:
-        main()
+        torchrun(words)
     except SignalException as stopped:
-        # As each process alone: see engine/interruption.py.
+        # The same status as of each process: see reliability/signals.py.
         sys.exit(130 if stopped.sigval == signal.SIGINT else 75)
     except ChildFailedError as error:
         _, failure = error.get_first_failure()

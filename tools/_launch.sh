@@ -19,6 +19,6 @@ torchrun() {
         export OMP_NUM_THREADS=$((cores > processes ? cores / processes : 1))
     fi
     export MKL_NUM_THREADS=${MKL_NUM_THREADS:-$OMP_NUM_THREADS}
-    exec "${PYTHON:-python}" "$tools/_torchrun.py" \
+    exec "${PYTHON:-python}" "$tools/_launch.py" \
         "${rendezvous[@]}" --nproc-per-node="$processes" "$@"
 }

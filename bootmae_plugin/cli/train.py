@@ -1,0 +1,78 @@
+"""Train from a config: pretraining, linear evaluation, finetuning, segmentation."""
+
+import argparse
+import os
+from pathlib import Path
+
+from mmengine.config import Config
+from mmpretrain.registry import RUNNERS
+
+from ..checkpoints.read import read_checkpoint
+from .common import add_common_arguments, run
+from .configs import load_config, set_loader_defaults
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config file, or bootmae_plugin::selfsup/...')
+    parser.add_argument(
+        '--resume',
+        nargs='?',
+        const='auto',
+        help='continue from the given checkpoint; without one, from the newest in the '
+        'work dir',
+    )
+    parser.add_argument(
+        '--amp',
+        action='store_true',
+        help='bfloat16 autocast on any device (on in most of our configs)',
+    )
+    parser.add_argument(
+        '--no-validate', action='store_true', help='do not evaluate while training'
+    )
+    parser.add_argument(
+        '--auto-scale-lr',
+        action='store_true',
+        help='scale the learning rate with the total batch (on in our configs)',
+    )
+    parser.add_argument(
+        '--no-persistent-workers',
+        action='store_true',
+        help='restart the data-loader workers every epoch',
+    )
+    add_common_arguments(parser)
+    args = parser.parse_args(argv)
+    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
+    return args
+
+
+def merge_args(cfg: Config, args: argparse.Namespace) -> None:
+    """Write the options of the command line into the config."""
+    if args.no_validate:
+        cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
+    if args.amp:
+        cfg.optim_wrapper.type = 'mmpretrain.Bf16OptimWrapper'
+    if args.resume is not None:
+        cfg.resume = True
+        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.auto_scale_lr:
+        cfg.auto_scale_lr.enable = True
+    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
+        set_loader_defaults(cfg, field, args)
+
+
+def train(args: argparse.Namespace) -> None:
+    cfg = load_config(args)
+    merge_args(cfg, args)
+    if args.cfg_options is not None:
+        cfg.merge_from_dict(args.cfg_options)
+    if cfg.get('resume') and cfg.get('load_from'):
+        read_checkpoint(cfg.load_from)  # before anything is built
+    cfg.work_dir = str(Path(cfg.work_dir))
+    runner = RUNNERS.build(cfg)
+    args.log_dir = runner.log_dir
+    runner.train()
+
+
+def main(argv: list[str] | None = None) -> None:
+    run(train, parse_args(argv))
