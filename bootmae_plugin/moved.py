@@ -35,7 +35,7 @@ MOVED = {
     'evaluation.class_iou': 'segmentation.metric',
     'models.formats': 'checkpoints.formats',
     'models.pretrained': 'checkpoints',
-    'models.refuse_pickles': 'checkpoints.refuse_pickles',
+    'models.refuse_pickles': 'checkpoints.safe_loaders',
     'visualization.segmentation': 'segmentation.pictures',
 }
 PACKAGE = __name__.rpartition('.')[0]

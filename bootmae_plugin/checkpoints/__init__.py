@@ -2,6 +2,7 @@
 
 from .load import compare_keys, load_encoder, load_module
 from .read import read_checkpoint, state_dict_of
+from .safe_loaders import register_safe_loaders
 from .write import CannotWrite, write_whole
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     'load_encoder',
     'load_module',
     'read_checkpoint',
+    'register_safe_loaders',
     'state_dict_of',
     'write_whole',
 ]

@@ -1,8 +1,9 @@
-"""Weights of other code: recognising them by their keys, and renaming them to ours.
+"""Checkpoint formats of other projects: recognize them, rename their keys to ours.
 
-The encoder's names are timm's, so most of it is the same everywhere.
+The encoder's parameter names are timm's, so most names are the same everywhere.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
@@ -15,18 +16,22 @@ Weights = dict[str, Tensor]
 Rules = Iterable[tuple[str, str]]
 
 ENCODER = ('cls_token', 'dist_token', 'pos_embed', 'patch_embed.', 'blocks.', 'norm.')
+# Beside an encoder, the parts of timm's, the official MAE's and BootMAE's models.
+HEADS = ('head.', 'head_dist.', 'pre_logits.', 'fc.')
+DECODERS = ('mask_token', 'decoder_', 'de_pos_embed', 'down.', 'down_1.', 'decode_')
+NOT_ENCODER = (*HEADS, *DECODERS, 'lm_head')
 
 
 class Format(NamedTuple):
-    """How a kind of checkpoint is recognised and read."""
+    """How one kind of checkpoint is recognized and converted."""
 
     title: str
-    recognise: Callable[[Weights], bool]
+    recognize: Callable[[Weights], bool]
     convert: Callable[[Weights], Weights]
 
 
-def _rename(weights: Weights, rules: Rules) -> Weights:
-    """The first rule whose prefix fits renames a key; the rest is dropped."""
+def rename(weights: Weights, rules: Rules) -> Weights:
+    """Replace prefixes by the first rule (old, new) that matches; drop other keys."""
     renamed = {}
     for key, value in weights.items():
         for old, new in rules:
@@ -36,13 +41,19 @@ def _rename(weights: Weights, rules: Rules) -> Weights:
     return renamed
 
 
+def count_parts(keys: Iterable[str]) -> str:
+    """Summarize keys by their first part: 'head (2 tensors), neck (30 tensors)'."""
+    parts = Counter(key.split('.')[0] for key in keys)
+    return ', '.join(f'{name} ({number} tensors)' for name, number in parts.items())
+
+
 def encoder_only(weights: Weights, prefix: str = '') -> Weights:
-    """The encoder's tensors, named as in timm, the official MAE and this plugin."""
-    return _rename(weights, [(name, prefix + name) for name in ENCODER])
+    """Keep the encoder of weights in timm's names, and put ``prefix`` before them."""
+    return rename(weights, [(name, prefix + name) for name in ENCODER])
 
 
 def _join_bias(weights: Weights) -> Weights:
-    """BEiT keeps a bias of q and of v, none of k: one bias, with zeros for k."""
+    """Join BEiT's q and v biases into one bias; k, which has none, gets zeros."""
     joined = {
         k: v for k, v in weights.items() if not k.endswith(('.q_bias', '.v_bias'))
     }
@@ -61,10 +72,10 @@ def _join_bias(weights: Weights) -> Weights:
 
 
 def from_bootmae(student: Weights, teacher: Weights | None = None) -> Weights:
-    """Official BootMAE (and its moving average) -> :class:`BootMAE`."""
+    """Convert the official BootMAE, and its moving average, to :class:`BootMAE`."""
     student = _join_bias(student)
     weights = encoder_only(student, 'backbone.')
-    weights |= _rename(
+    weights |= rename(
         student,
         [
             ('de_pos_embed', 'neck.pixel.pos_embed'),
@@ -90,7 +101,7 @@ def from_bootmae(student: Weights, teacher: Weights | None = None) -> Weights:
     # A transposed convolution (D, C, p, p) is a linear layer to (p, p, C).
     deconv = weights['head.pixel.pred.weight']
     weights['head.pixel.pred.weight'] = deconv.permute(2, 3, 1, 0).flatten(0, 2)
-    # The teacher starts from the student where the file has no moving average.
+    # Without a moving average in the file, the teacher starts from the student.
     teacher = _join_bias(teacher) if teacher is not None else student
     weights |= encoder_only(teacher, 'target_generator.encoder.')
     weights['stage_number'] = torch.tensor(1)
@@ -98,9 +109,9 @@ def from_bootmae(student: Weights, teacher: Weights | None = None) -> Weights:
 
 
 def from_mae(weights: Weights) -> Weights:
-    """Official MAE -> :class:`BootMAE` with a pixel branch."""
+    """Convert the official MAE to :class:`BootMAE` with a pixel branch."""
     renamed = encoder_only(weights, 'backbone.')
-    renamed |= _rename(
+    renamed |= rename(
         weights,
         [
             ('mask_token', 'neck.mask_token'),
@@ -123,40 +134,57 @@ MMPRETRAIN_BLOCK = (
 )
 
 
-def _block_name(rest: str, inverse: bool = False) -> str | None:
-    """'3.ln1.weight' -> '3.norm1.weight' (or back)."""
+def rename_block(rest: str, to_mmpretrain: bool = False) -> str:
+    """Rename a block's key from mmpretrain's to ours: '3.ln1.bias' -> '3.norm1.bias'.
+
+    An unknown name stays as it is, so that strict loading reports it.
+    """
     number, _, name = rest.partition('.')
     for theirs, ours in MMPRETRAIN_BLOCK:
-        old, new = (ours, theirs) if inverse else (theirs, ours)
+        old, new = (ours, theirs) if to_mmpretrain else (theirs, ours)
         if name.startswith(old):
             return f'{number}.{new}{name.removeprefix(old)}'
-    return None
+    return rest
+
+
+def rename_encoder(weights: Weights) -> Weights:
+    """Rename an encoder's tensors, given without a prefix, to this plugin's names.
+
+    They may have mmpretrain's names, or BEiT's separate q and v biases. timm's names
+    are ours. Unknown names stay as they are, so that strict loading reports them.
+    """
+    if 'patch_embed.projection.weight' in weights:
+        renamed = {}
+        for key, value in weights.items():
+            if key.startswith('layers.'):
+                key = 'blocks.' + rename_block(key.removeprefix('layers.'))
+            elif key.startswith('ln1.'):
+                key = 'norm.' + key.removeprefix('ln1.')
+            key = key.replace('patch_embed.projection.', 'patch_embed.proj.')
+            renamed[key] = value
+        weights = renamed
+    return _join_bias(weights)
 
 
 def from_mmpretrain(weights: Weights) -> Weights:
-    """mmpretrain's MAE (with or without its decoder), or its ViT and DeiT."""
-    renamed = {}
+    """Convert mmpretrain's MAE, with or without its decoder, or its ViT or DeiT."""
+    encoder = rename_encoder(rename(weights, [('backbone.', '')]))
+    renamed = {f'backbone.{key}': value for key, value in encoder.items()}
+    prefix = 'neck.decoder_blocks.'
     for key, value in weights.items():
-        for old, new in (
-            ('backbone.layers.', 'backbone.blocks.'),
-            ('neck.decoder_blocks.', 'neck.blocks.'),
-        ):
-            if key.startswith(old):
-                renamed[new + str(_block_name(key.removeprefix(old)))] = value
-    rules = [
-        ('backbone.cls_token', 'backbone.cls_token'),
-        ('backbone.dist_token', 'backbone.dist_token'),
-        ('backbone.pos_embed', 'backbone.pos_embed'),
-        ('backbone.patch_embed.projection.', 'backbone.patch_embed.proj.'),
-        ('backbone.ln1.', 'backbone.norm.'),
-        ('neck.mask_token', 'neck.mask_token'),
-        ('neck.decoder_pos_embed', 'neck.pos_embed'),
-        ('neck.decoder_embed.', 'neck.embed.'),
-        ('neck.ln1.', 'neck.norm.'),
-        ('neck.decoder_norm.', 'neck.norm.'),
-        ('neck.decoder_pred.', 'head.pixel.pred.'),
-    ]
-    renamed |= _rename(weights, rules)
+        if key.startswith(prefix):
+            renamed['neck.blocks.' + rename_block(key.removeprefix(prefix))] = value
+    renamed |= rename(
+        weights,
+        [
+            ('neck.mask_token', 'neck.mask_token'),
+            ('neck.decoder_pos_embed', 'neck.pos_embed'),
+            ('neck.decoder_embed.', 'neck.embed.'),
+            ('neck.ln1.', 'neck.norm.'),
+            ('neck.decoder_norm.', 'neck.norm.'),
+            ('neck.decoder_pred.', 'head.pixel.pred.'),
+        ],
+    )
     if 'neck.mask_token' in renamed:
         renamed['stage_number'] = torch.tensor(1)
     return renamed
@@ -166,6 +194,7 @@ def _has(*keys: str) -> Callable[[Weights], bool]:
     return lambda weights: all(key in weights for key in keys)
 
 
+# The first format that recognizes some weights is theirs.
 FORMATS = {
     'plugin': Format(
         'this plugin',
@@ -190,22 +219,26 @@ FORMATS = {
     'timm': Format(
         'timm ViT or DeiT, or the official MAE encoder',
         _has('blocks.0.attn.qkv.weight', 'patch_embed.proj.weight', 'pos_embed'),
-        lambda weights: encoder_only(weights, 'backbone.'),
+        lambda weights: encoder_only(_join_bias(weights), 'backbone.'),
     ),
 }
 
 
-def recognise(weights: Weights, where: str) -> str:
-    """Name of the format of some weights.
+def recognize(weights: Weights, source: str) -> str:
+    """Return the name in :data:`FORMATS` of the format of some weights.
+
+    Args:
+        weights: A model's state_dict.
+        source: The file, for the error message.
 
     Raises:
-        UserError: if it is none that we know.
+        UserError: if the format is unknown.
     """
     for name, known in FORMATS.items():
-        if known.recognise(weights):
+        if known.recognize(weights):
             return name
     titles = ', '.join(known.title for known in FORMATS.values())
     raise UserError(
-        f'{where} is of no format that we know (its keys begin {list(weights)[:3]}): '
+        f'{source} has an unknown format (its first keys: {list(weights)[:3]}): '
         f'expected {titles}'
     )

@@ -1,4 +1,4 @@
-"""Strict, safe loading of weights: nothing is unpickled, nothing silently missing."""
+"""Read a checkpoint file without executing anything in it."""
 
 import pickle
 import re
@@ -6,6 +6,7 @@ import zipfile
 from pathlib import Path
 from urllib.parse import urlparse
 
+import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 from torch import Tensor
@@ -14,9 +15,10 @@ from ..errors import UserError, check
 
 
 def _history_method(owner: object, name: str) -> object:
-    """Stand-in for ``getattr``, which pickle calls for HistoryBuffer's methods alone.
+    """Stand-in for ``getattr`` that only returns the methods of a HistoryBuffer.
 
-    mmengine allows ``getattr`` itself, with which a file can reach any function.
+    mmengine's history of the logged scalars is pickled with ``getattr``. The real one
+    would let a file reach any function.
     """
     if owner is HistoryBuffer and name in ('min', 'max', 'mean', 'current'):
         return getattr(owner, name)
@@ -24,24 +26,19 @@ def _history_method(owner: object, name: str) -> object:
 
 
 def _safe_globals() -> list:
-    """What mmengine writes beside tensors: the history of the logged scalars."""
-    import numpy as np
-
-    core = getattr(np, '_core', None) or np.core
+    """List what mmengine's checkpoints name beside tensors: the logged scalars."""
+    # pickle names numpy's own constructors; numpy 2 moved them to another module.
+    new_array, new_number = (x.__reduce__()[0] for x in (np.zeros(1), np.float64(0)))
     dtypes = [type(np.dtype(name)) for name in ('f8', 'f4', 'i8', 'u8', 'i4')]
-    return [
-        HistoryBuffer,
-        (_history_method, 'builtins.getattr'),
-        core.multiarray._reconstruct,
-        core.multiarray.scalar,
-        np.ndarray,
-        np.dtype,
-        *dtypes,
-    ]
+    allowed = [HistoryBuffer, (_history_method, 'builtins.getattr')]
+    for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+        allowed += [(new_array, f'{module}._reconstruct')]
+        allowed += [(new_number, f'{module}.scalar')]
+    return [*allowed, np.ndarray, np.dtype, *dtypes]
 
 
-def _fetch(url: str) -> Path:
-    """Download a checkpoint into torch's cache, once."""
+def _download(url: str) -> Path:
+    """Download a checkpoint into torch's cache, unless it is there already."""
     path = Path(torch.hub.get_dir()) / 'checkpoints' / Path(urlparse(url).path).name
     if not path.is_file():
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -49,8 +46,8 @@ def _fetch(url: str) -> Path:
             torch.hub.download_url_to_file(url, str(path))
         except OSError as error:
             raise UserError(
-                f'checkpoint {url} cannot be downloaded ({error}): check the address '
-                'and the connection, or give a local file'
+                f'checkpoint {url} cannot be downloaded ({error}): check the URL and '
+                'the connection, or give a local file'
             ) from error
     return path
 
@@ -58,21 +55,24 @@ def _fetch(url: str) -> Path:
 def read_checkpoint(
     path: str | Path, unpickle: bool = False, whole: bool = True
 ) -> dict:
-    """Read a checkpoint file or address onto the CPU without unpickling objects.
+    """Read a checkpoint onto the CPU without unpickling arbitrary objects.
 
     Args:
-        path: Of the file, or its address.
-        unpickle: Unpickle it nevertheless, which can run any code: for a file whose
-            source is trusted. Defaults to False.
-        whole: Read all of it and check its sums. Defaults to True. False maps the
-            tensors, for a look at what stands beside them.
+        path: File (.pth or .safetensors), or its http(s) URL.
+        unpickle: Unpickle it anyway, which can run any code: only for a file from a
+            trusted source. Defaults to False.
+        whole: Read the whole file and verify its checksums. False maps the tensors
+            into memory, for a look at the other entries. Defaults to True.
+
+    Returns:
+        The content of the file, a dict.
 
     Raises:
-        UserError: if the file is missing, truncated or corrupt, or would need
-            unpickling.
+        UserError: if the file is missing, truncated or corrupt, is not a dict, or would
+            have to be unpickled.
     """
     if str(path).startswith(('http://', 'https://')):
-        path = _fetch(str(path))
+        path = _download(str(path))
     path = Path(path).expanduser()
     check(
         path.is_file(),
@@ -84,7 +84,7 @@ def read_checkpoint(
             from safetensors.torch import load_file
 
             return load_file(path)
-        if whole and zipfile.is_zipfile(path):  # torch checks no checksum
+        if whole and zipfile.is_zipfile(path):  # torch does not verify checksums
             with zipfile.ZipFile(path) as archive:
                 bad = archive.testzip()
             if bad is not None:
@@ -97,15 +97,14 @@ def read_checkpoint(
         named = re.search(r'GLOBAL (\S+)|getattr of \S+', str(error))
         reason = named[0] if named else 'not a valid checkpoint'
         raise UserError(
-            f'checkpoint {path} is damaged, or holds more than weights and would have '
-            f'to be unpickled, which can run any code, so it was not loaded ({reason}):'
-            ' where you trust its source, tools/convert_checkpoint.py --unpickle takes '
-            'the weights out'
+            f'checkpoint {path} was not loaded: it is damaged, or must be unpickled, '
+            f'which can run any code ({reason}). If you trust its source: '
+            'tools/convert_checkpoint.py --unpickle'
         ) from error
     except Exception as error:  # torch, zip and safetensors each raise their own
         raise UserError(
-            f'checkpoint {path} ({path.stat().st_size:,} bytes) cannot be read, it is '
-            f'truncated or no checkpoint ({type(error).__name__}): use another one'
+            f'checkpoint {path} ({path.stat().st_size:,} bytes) cannot be read: it is '
+            f'truncated or not a checkpoint ({type(error).__name__}). Use another file'
         ) from error
     check(
         isinstance(content, dict),
@@ -116,7 +115,7 @@ def read_checkpoint(
 
 
 def state_dict_of(content: dict) -> dict[str, Tensor]:
-    """The weights inside a checkpoint of mmengine, timm, or the official code."""
+    """Return the weights inside a checkpoint of mmengine, timm or the official code."""
     for key in ('state_dict', 'model', 'model_state_dict'):
         if isinstance(content.get(key), dict):
             content = content[key]

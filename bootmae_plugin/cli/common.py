@@ -16,7 +16,7 @@ import torch
 from mmengine import dist
 from mmengine.config import DictAction
 
-from ..checkpoints.refuse_pickles import refuse_pickles
+from ..checkpoints import register_safe_loaders
 from ..errors import UserError
 from ..reliability import Interrupted
 
@@ -67,7 +67,7 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         args: Its options; ``args.debug`` shows tracebacks. ``args.log_dir``, once set,
             is where the traceback of an unexpected error is written.
     """
-    refuse_pickles()
+    register_safe_loaders()
     for message in NOISE:
         warnings.filterwarnings('ignore', message=message)
     # When the disk is full, the next checkpoint says so; the log file need not.

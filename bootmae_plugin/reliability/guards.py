@@ -13,7 +13,7 @@ from mmengine.runner import Runner
 from torch.utils.data import DataLoader
 
 from ..checkpoints.read import read_checkpoint
-from ..checkpoints.refuse_pickles import refuse_pickles
+from ..checkpoints.safe_loaders import register_safe_loaders
 from ..checkpoints.write import write_whole
 from ..engine.memory import keep_freed_memory
 from ..engine.progress import ProgressHook
@@ -45,7 +45,7 @@ class GuardedRunner:
 
     def __init__(self, model, work_dir, **kwargs) -> None:
         guard_work_dir(kwargs.get('cfg'), Path(work_dir))
-        refuse_pickles()
+        register_safe_loaders()
         keep_freed_memory()
         super().__init__(model, work_dir=work_dir, **kwargs)
         self._exact, self._interruption = ExactResumeHook(), InterruptHook()

@@ -1,6 +1,6 @@
-"""Conversion: by values, both ways, formats recognised, inputs never changed."""
+"""Checkpoints of other projects load into an encoder directly, by values."""
 
-import argparse
+import logging
 
 import numpy as np
 import pytest
@@ -9,26 +9,22 @@ import torch
 from mmpretrain.registry import MODELS
 
 from bootmae_plugin import UserError
-from bootmae_plugin.checkpoints.formats import recognise
-from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
+from bootmae_plugin.checkpoints.formats import (
+    NOT_ENCODER,
+    from_mmpretrain,
+    recognize,
+    rename_block,
+)
+from bootmae_plugin.checkpoints.load import load_encoder
 from bootmae_plugin.models import MaskedDeiT, MaskedViT
+from tests.checkpoints.test_load import log  # noqa: F401
 from tests.conftest import golden_files
-from tests.models.test_algorithm import build
-from tests.tiny import run_tool
 
 ARCH = dict(embed_dims=48, num_layers=2, num_heads=3)
 
 
-def convert(*args):
-    run_tool('convert_checkpoint.py', *args)
-
-
-def encoder_of(path, **kwargs):
-    init_cfg = dict(type='Pretrained', checkpoint=str(path))
-    cls = kwargs.pop('cls', MaskedDeiT)
-    model = cls(arch=ARCH, img_size=32, patch_size=4, init_cfg=init_cfg, **kwargs)
-    model.init_weights()
-    return model.eval()
+def encoder(cls=MaskedViT):
+    return cls(arch=ARCH, img_size=32, patch_size=4, out_type='raw').eval()
 
 
 def timm_model(name='deit_tiny_distilled_patch16_224'):
@@ -39,130 +35,146 @@ def timm_model(name='deit_tiny_distilled_patch16_224'):
     return model.eval()
 
 
-@pytest.mark.parametrize(
-    ('name', 'cls'),
-    [
-        ('deit_tiny_distilled_patch16_224', MaskedDeiT),
-        ('vit_tiny_patch16_224', MaskedViT),
-    ],
-)
-def test_timm_there_and_back(tmp_path, capsys, name, cls):
-    theirs = timm_model(name)
-    torch.save(theirs.state_dict(), tmp_path / 'timm.pth')
-    convert(tmp_path / 'timm.pth', tmp_path / 'ours.pth')
-    assert 'dropped: head' in capsys.readouterr().out
-    ours = encoder_of(tmp_path / 'ours.pth', cls=cls, out_type='raw')
-    images = torch.randn(2, 3, 32, 32)
-    expected = theirs.forward_features(images)
-    assert torch.allclose(ours(images)[0], expected, atol=1e-5)
-
-    convert(tmp_path / 'ours.pth', tmp_path / 'back.safetensors', '--to', 'timm')
-    back = timm_model(name)
-    result = back.load_state_dict(read_checkpoint(tmp_path / 'back.safetensors'), False)
-    assert all(key.startswith('head') for key in result.missing_keys)
-    assert result.unexpected_keys == []
-    assert torch.allclose(back.forward_features(images), expected, atol=1e-6)
-
-
-def mmpretrain_vit():
+def mmpretrain_classifier():
     model = MODELS.build(
         dict(
-            type='DistilledVisionTransformer',
-            arch=dict(ARCH, feedforward_channels=192),
-            img_size=32,
-            patch_size=4,
-            out_type='raw',
+            type='ImageClassifier',
+            backbone=dict(
+                type='DistilledVisionTransformer',
+                arch=dict(ARCH, feedforward_channels=192),
+                img_size=32,
+                patch_size=4,
+                out_type='raw',
+            ),
+            head=dict(type='DeiTClsHead', num_classes=10, in_channels=48),
         )
     )
-    model.eval()  # which returns nothing here
+    model.init_weights()
+    model.eval()
     return model
 
 
-def test_to_mmpretrain_and_back(tmp_path):
-    model = build(neck=dict(type='MAEDecoder', embed_dims=16, depth=1, num_heads=2))
-    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'ours.pth')
-    convert(tmp_path / 'ours.pth', tmp_path / 'theirs.pth', '--to', 'mmpretrain')
-    weights = state_dict_of(read_checkpoint(tmp_path / 'theirs.pth'))
-    # The exported encoder is the student's alone: no teacher, decoder or head.
-    assert all(key.startswith('backbone.') for key in weights)
-    assert len(weights) == len(model.backbone.state_dict())
-    theirs = mmpretrain_vit()
-    theirs.load_state_dict({k.removeprefix('backbone.'): v for k, v in weights.items()})
-    images = torch.randn(2, 3, 32, 32)
-    expected = model.backbone.eval().encode(images).tokens
-    assert torch.allclose(theirs(images)[0], expected, atol=1e-5)
-
-    convert(tmp_path / 'theirs.pth', tmp_path / 'back.pth')
-    back = encoder_of(tmp_path / 'back.pth', out_type='raw')
-    assert torch.equal(back(images)[0], expected)
-
-
+@pytest.mark.parametrize('prefix', ['', 'module.'])
 @pytest.mark.parametrize(
-    ('path', 'kind'),
+    ('name', 'cls', 'heads'),
     [
-        *((p.values[0], 'mae') for p in golden_files('mae_*.npz')),
-        *((p.values[0], 'bootmae') for p in golden_files('bootmae_*.npz')),
+        ('deit_tiny_distilled_patch16_224', MaskedDeiT, ['head', 'head_dist']),
+        ('vit_tiny_patch16_224', MaskedViT, ['head']),
     ],
 )
-def test_official_checkpoints(tmp_path, capsys, path, kind):
-    if path is None:
-        pytest.skip('no golden file (set GOLDEN_DIR)')
+def test_timm_with_its_heads(tmp_path, log, prefix, name, cls, heads):  # noqa: F811
+    theirs, ours = timm_model(name), encoder(cls)
+    weights = {prefix + key: value for key, value in theirs.state_dict().items()}
+    torch.save(weights, tmp_path / 'a.pth')
+    load_encoder(ours, str(tmp_path / 'a.pth'))
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.allclose(ours(images)[0], theirs.forward_features(images), atol=1e-5)
+    ((level, text),) = log
+    assert level == logging.INFO
+    if not prefix:
+        parts = ', '.join(f'{head} (2 tensors)' for head in heads)
+        assert text.endswith(f'left out: {parts}')
+
+
+def test_mmpretrain_with_its_head(tmp_path, log):  # noqa: F811
+    theirs, ours = mmpretrain_classifier(), encoder(MaskedDeiT)
+    torch.save(dict(state_dict=theirs.state_dict()), tmp_path / 'a.pth')
+    load_encoder(ours, str(tmp_path / 'a.pth'))
+    images = torch.randn(2, 3, 32, 32)
+    assert torch.allclose(ours(images)[0], theirs.backbone(images)[0], atol=1e-5)
+    assert log[0][0] == logging.INFO
+    assert log[0][1].endswith('left out: head (4 tensors)')
+
+    torch.save(theirs.backbone.state_dict(), tmp_path / 'backbone.pth')
+    alone = encoder(MaskedDeiT)
+    load_encoder(alone, str(tmp_path / 'backbone.pth'))
+    assert torch.equal(alone(images)[0], ours(images)[0])
+
+
+def golden_weights(path, prefix='weight/') -> dict:
     data = np.load(path)
-    content = {
-        name: {
-            k.removeprefix(prefix): torch.from_numpy(data[k])
-            for k in data.files
-            if k.startswith(prefix)
-        }
-        for name, prefix in (('model', 'weight/'), ('model_ema', 'ema_weight/'))
+    return {
+        key.removeprefix(prefix): torch.from_numpy(data[key])
+        for key in data.files
+        if key.startswith(prefix)
     }
-    torch.save(content, tmp_path / 'official.pth')
-    convert(tmp_path / 'official.pth', tmp_path / 'ours.pth')
-    assert 'dropped: nothing' in capsys.readouterr().out
-    converted = state_dict_of(read_checkpoint(tmp_path / 'ours.pth'))
-    if kind == 'mae':
-        from tests.models.test_mae_parity import build_mae
 
-        model = build_mae(*(int(n) for n in data['config']))
+
+@pytest.mark.parametrize('path', golden_files('mae_*.npz'))
+def test_official_mae_with_its_decoder(tmp_path, path, log):  # noqa: F811
+    """The latent of the visible patches is that of the official code."""
+    from tests.models.test_mae_parity import build_mae, relative
+
+    data = np.load(path)
+    model = build_mae(*(int(n) for n in data['config']))
+    model.masking.mask_ratio = float(data['mask_ratio'])
+    torch.save(dict(model=golden_weights(path)), tmp_path / 'a.pth')
+    load_encoder(model.backbone, str(tmp_path / 'a.pth'))
+    mask = model.masking.from_noise(torch.from_numpy(data['noise']))
+    latent = model.backbone.encode(torch.from_numpy(data['images']), mask)
+    assert relative(latent.tokens.detach(), data['latent']) < 1e-5
+    assert log[0][0] == logging.INFO
+    assert 'left out: mask_token (1 tensors), decoder_pos_embed' in log[0][1]
+
+
+@pytest.mark.parametrize('path', golden_files('bootmae_*.npz'))
+@pytest.mark.parametrize('file', ['pretraining', 'encoder alone'])
+def test_official_bootmae(tmp_path, path, file):
+    """Patch features of the moving-average encoder are those of the official code."""
+    from tests.models.test_bootmae_parity import build, relative
+
+    data = np.load(path)
+    model = build(*(int(n) for n in data['config']), True)
+    weights = golden_weights(path, 'ema_weight/')
+    if file == 'pretraining':
+        weights = {**golden_weights(path), **weights}
     else:
-        from tests.models.test_bootmae_parity import build as build_bootmae
-
-        model = build_bootmae(*(int(n) for n in data['config']), True)
-    model.load_state_dict(converted)  # strict
-
-
-def test_an_unknown_format_is_refused(tmp_path):
-    torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / 'a.pth')
-    with pytest.raises(SystemExit, match='no format that we know'):
-        convert(tmp_path / 'a.pth', tmp_path / 'b.pth')
-    assert not (tmp_path / 'b.pth').exists()
-    with pytest.raises(UserError, match="begin .'x'"):
-        recognise({'x': torch.zeros(1)}, 'a file')
+        weights = {k: v for k, v in weights.items() if not k.startswith(NOT_ENCODER)}
+    torch.save(dict(model=weights), tmp_path / 'a.pth')
+    load_encoder(model.backbone, str(tmp_path / 'a.pth'))
+    last = model.backbone.num_layers - 1
+    images = torch.from_numpy(data['images'])
+    features = model.backbone.eval().encode(images, blocks=[last]).blocks[last][:, 1:]
+    assert relative(features.detach(), data['ema_features']) < 1e-4
 
 
-def test_nothing_is_written_over(tmp_path):
-    source, other = tmp_path / 'a.pth', tmp_path / 'b.pth'
-    torch.save(timm_model().state_dict(), source)
-    before = source.read_bytes()
-    with pytest.raises(SystemExit, match='input itself'):
-        convert(source, source, '--force')
-    other.write_text('kept')
-    with pytest.raises(SystemExit, match='exists already'):
-        convert(source, other)
-    assert other.read_text() == 'kept'
-    convert(source, other, '--force')
-    assert source.read_bytes() == before
-    assert sorted(p.name for p in tmp_path.iterdir()) == ['a.pth', 'b.pth']
+def test_separate_biases_are_joined(tmp_path):
+    """BEiT's names: a bias of q and of v, none of k, which gets zeros."""
+    weights = encoder().state_dict()
+    q_bias, v_bias = torch.randn(48), torch.randn(48)
+    for i in range(2):
+        del weights[f'blocks.{i}.attn.qkv.bias']
+        weights[f'blocks.{i}.attn.q_bias'] = q_bias
+        weights[f'blocks.{i}.attn.v_bias'] = v_bias
+    torch.save(weights, tmp_path / 'a.pth')
+    ours = encoder()
+    load_encoder(ours, str(tmp_path / 'a.pth'))
+    expected = torch.cat([q_bias, torch.zeros(48), v_bias])
+    assert torch.equal(ours.blocks[1].attn.qkv.bias, expected)
 
 
-def test_what_would_be_unpickled_is_converted_where_it_is_trusted(tmp_path, capsys):
-    """As training scripts leave it, with their command line."""
-    source, target = tmp_path / 'timm.pth', tmp_path / 'ours.pth'
+def test_an_encoder_of_another_design_is_refused(tmp_path):
+    """Layer scale, which our blocks lack, is never dropped in silence."""
     weights = timm_model('vit_tiny_patch16_224').state_dict()
-    torch.save(dict(model=weights, args=argparse.Namespace(lr=1)), source)
-    with pytest.raises(SystemExit, match='argparse.Namespace.*--unpickle'):
-        convert(source, target)
-    assert not target.exists()
-    convert(source, target, '--unpickle')
-    ours = state_dict_of(read_checkpoint(target))
-    assert any(torch.equal(v, weights['cls_token']) for v in ours.values())
+    weights['blocks.0.ls1.gamma'] = torch.ones(48)
+    torch.save(weights, tmp_path / 'timm.pth')
+    with pytest.raises(UserError, match='unexpected keys: blocks.0.ls1.gamma'):
+        load_encoder(encoder(), str(tmp_path / 'timm.pth'))
+    weights = mmpretrain_classifier().state_dict()
+    weights['backbone.layers.0.ls1.gamma'] = torch.ones(48)
+    torch.save(weights, tmp_path / 'mm.pth')
+    with pytest.raises(UserError, match='unexpected keys: blocks.0.ls1.gamma'):
+        load_encoder(encoder(MaskedDeiT), str(tmp_path / 'mm.pth'))
+    assert 'backbone.blocks.0.ls1.gamma' in from_mmpretrain(weights)
+
+
+def test_block_names_there_and_back():
+    assert rename_block('3.ln1.bias') == '3.norm1.bias'
+    assert rename_block('11.ffn.layers.0.0.weight') == '11.mlp.fc1.weight'
+    assert rename_block('3.mlp.fc2.bias', to_mmpretrain=True) == '3.ffn.layers.1.bias'
+    assert rename_block('3.gamma') == '3.gamma'
+
+
+def test_an_unknown_format_is_refused():
+    with pytest.raises(UserError, match="a file has an unknown.*first keys: .'x'"):
+        recognize({'x': torch.zeros(1)}, 'a file')
