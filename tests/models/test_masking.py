@@ -78,14 +78,49 @@ def test_blocks_are_blocks_and_scattering_loosens_them():
 
 
 def test_a_single_block_is_a_rectangle_within_the_area_and_aspect():
-    masking = BlockMasking(0.2, min_area=16, max_area=30)
-    dense = masking._blocks(2000, (14, 14), 30, CPU).view(2000, 14, 14)
-    # Where the first block already takes all 30 patches it is the rectangle drawn.
-    for sample in dense[:200]:
-        row, col = sample.nonzero().unbind(1)
+    masking = BlockMasking(0.2, min_area=30, max_area=30)
+    order = masking.block_order(2000, (14, 14), 30, CPU)
+    assert torch.equal(order.sort(dim=1).values, torch.arange(196).expand(2000, -1))
+    rectangles = 0
+    for row, col in zip(order[:, :30] // 14, order[:, :30] % 14, strict=True):
         height, width = row.max() - row.min() + 1, col.max() - col.min() + 1
-        if int(height * width) == 30:
+        if int(height * width) == 30:  # its rounded sides give the area again
+            rectangles += 1
             assert 0.29 < float(height / width) < 3.4
+    assert rectangles > 300
+
+
+def test_too_few_blocks_are_completed_at_random(monkeypatch):
+    monkeypatch.setattr(BlockMasking, 'num_blocks', lambda *_: 1)
+    dense = BlockMasking(0.75)(4000, (14, 14), CPU).dense()
+    assert torch.equal(dense.sum(dim=1), torch.full((4000,), 147))
+    # One block has at most 60 patches; the rest is uniform, in the last row, too.
+    assert 0.6 < float(dense[:, -14:].float().mean()) < 0.75
+
+
+@pytest.mark.parametrize('kind', [RandomMasking, GridMasking])
+def test_another_ratio(kind):
+    masking = kind(0.75)
+    other = masking.with_ratio(8 / 9)
+    assert type(other) is kind
+    assert other(2, (6, 6), CPU).ids_keep.shape == (2, 4)
+    assert masking(2, (6, 6), CPU).ids_keep.shape == (2, 9)  # unchanged
+
+
+def test_another_ratio_keeps_the_other_options():
+    options = dict(min_area=4, max_area=9, min_aspect=0.5, scatter=0.1)
+    other = BlockMasking(0.75, **options).with_ratio(0.5)
+    torch.manual_seed(1)
+    mask = other(3, (8, 8), CPU)
+    torch.manual_seed(1)
+    assert torch.equal(mask.ids_mask, BlockMasking(0.5, **options)(3, (8, 8), CPU)[1])
+
+
+def test_another_ratio_is_checked():
+    with pytest.raises(UserError, match='mask_ratio=1.5 must lie'):
+        RandomMasking().with_ratio(1.5)
+    with pytest.raises(UserError, match='mask_ratio=0.6.*grid masking'):
+        GridMasking().with_ratio(0.6)
 
 
 @pytest.mark.parametrize(('ratio', 'keep'), [(0.1, 57), (0.5, 32), (0.75, 16)])
