@@ -1,12 +1,12 @@
-"""The one exception for mistakes that a user can mend."""
+"""The exception for mistakes that the user can correct."""
 
 
 class UserError(ValueError):
-    """Bad input, told in one line: what was given, what was expected, what to do.
+    """Wrong input: says what was given, what was expected and what to do next.
 
-    The tools print only its message and exit with status 1 (``--debug`` shows the
-    traceback). Of anything else they name the type, too, and a training keeps the
-    traceback in a file.
+    The tools print the message as one line and exit with status 1 (``--debug`` shows
+    the traceback). For any other exception they print its type, too, and a training
+    writes the traceback into a file.
     """
 
 

@@ -1,4 +1,4 @@
-"""The model inside the wrapper that distributes it."""
+"""Access to the model inside the wrapper that distributes it over processes."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -11,21 +11,21 @@ def unwrap_model(model: nn.Module) -> nn.Module:
     return model.module if is_model_wrapper(model) else model
 
 
-def is_sharded(model: nn.Module) -> bool:
-    """Whether each process holds only a part of every parameter."""
+def holds_parts(model: nn.Module) -> bool:
+    """Return whether each process holds only a part of every parameter."""
     return hasattr(type(model), 'gather_parameters')
 
 
 def gather_parameters(
     model: nn.Module, blocks: bool = True
 ) -> AbstractContextManager[None]:
-    """Context in which all processes hold whole parameters; changes are kept.
+    """Context in which every process holds whole parameters; changes to them stay.
 
-    Does nothing to a model that is not sharded.
+    Does nothing where every process holds whole parameters anyway.
 
     Args:
-        model: As the runner holds it.
-        blocks: Also gather the transformer blocks. Defaults to True. Without them
-            little is sent, and blocks of equal shape are still sharded alike.
+        model: The model as the runner holds it, with its wrapper.
+        blocks: Gather the transformer blocks, too. Defaults to True. Without them
+            little is sent, and the parts of two blocks of one shape still correspond.
     """
-    return model.gather_parameters(blocks) if is_sharded(model) else nullcontext()
+    return model.gather_parameters(blocks) if holds_parts(model) else nullcontext()

@@ -11,6 +11,7 @@ from mmengine.logging import print_log
 from mmpretrain.registry import HOOKS
 
 from ..checkpoints.read import read_checkpoint
+from ..checkpoints.strip import is_stripped
 from ..checkpoints.write import CannotWrite, write_whole
 from ..errors import UserError, check
 
@@ -89,13 +90,21 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
     pattern = re.compile(rf'(epoch|iter|stage)_\d+\.pth|{INTERRUPTED}')
     found = [path for folder in folders for path in folder.glob('*.pth')]
     found = [path for path in found if pattern.fullmatch(path.name) and path != named]
-    yield from sorted(found, key=_progress, reverse=True)
+    progress = {path: _progress(path) for path in found}
+    resumable = [path for path in found if progress[path] is not None]
+    yield from sorted(resumable, key=progress.get, reverse=True)
 
 
-def _progress(path: Path) -> tuple[float, bool]:
-    """How far a checkpoint is; one that cannot be read comes first, to be named."""
+def _progress(path: Path) -> tuple[float, bool] | None:
+    """How far a checkpoint is; one that cannot be read comes first, to be named.
+
+    None: it was reduced to its weights, so no run can be resumed from it.
+    """
     try:
-        iteration = read_checkpoint(path, whole=False)['meta']['iter']
+        content = read_checkpoint(path, whole=False)
+        if is_stripped(content):
+            return None
+        iteration = content['meta']['iter']
     except (UserError, KeyError, TypeError):
         iteration = float('inf')
     # The regular one of the same iteration is written after that of the stage.

@@ -6,7 +6,7 @@ from mmengine.logging import print_log
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
-from ..engine.unwrap import is_sharded, unwrap_model
+from ..engine.unwrap import holds_parts, unwrap_model
 from .random_state import random_state, set_random_state
 from .rescale import refit_rates
 
@@ -39,7 +39,7 @@ class ExactResumeHook(Hook):
             else None,
             accumulated_gradients=None,
         )
-        if within_accumulation(runner) and not is_sharded(runner.model):
+        if within_accumulation(runner) and not holds_parts(runner.model):
             gradients = dist.all_gather_object(gradients_of(runner.model))
             self.saved['accumulated_gradients'] = gradients
 

@@ -51,19 +51,6 @@ def same(a, b):
     return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
 
 
-@pytest.mark.parametrize(
-    ('stages', 'epochs', 'starts'),
-    [
-        (1, 5, [0]),
-        (4, 200, [0, 50, 100, 150]),
-        (3, 8, [0, 3, 6]),
-        (5, 5, [0, 1, 2, 3, 4]),
-    ],
-)
-def test_stages_divide_the_epochs(stages, epochs, starts):
-    assert BootstrapHook(num_stages=stages).starts(epochs) == starts
-
-
 def test_the_teacher_is_swapped_at_every_boundary(tmp_path):
     spy = Spy()
     train(tiny_config(tmp_path, epochs=6, stages=3), spy)
@@ -93,33 +80,120 @@ def test_one_stage_is_the_plain_masked_autoencoder(tmp_path):
     assert all(r['loss'] == r['loss_pixel'] for r in scalars(tmp_path) if 'loss' in r)
 
 
-@pytest.mark.parametrize('stopped_after', [1, 2, 3])
-def test_resuming_goes_on_in_the_right_stage_with_the_right_teacher(
-    tmp_path, stopped_after
-):
-    class Stop(Hook):
-        priority = 'LOWEST'
+class StopAfter(Hook):
+    """Interrupts the run after so many epochs."""
 
-        def after_train_epoch(self, runner):
-            if runner.epoch + 1 == stopped_after:
-                raise KeyboardInterrupt
+    priority = 'LOWEST'
 
-    whole_spy, spy = Spy(), Spy()
-    train(tiny_config(tmp_path / 'whole', epochs=4, stages=2), whole_spy)
-    cfg = tiny_config(tmp_path / 'cut', epochs=4, stages=2)
+    def __init__(self, epochs):
+        self.epochs = epochs
+
+    def after_train_epoch(self, runner):
+        if runner.epoch + 1 == self.epochs:
+            raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize('epochs', [1, 2, 3])
+def test_a_resumed_run_has_its_stage_and_its_teacher(tmp_path, epochs):
+    spy = Spy()
+    cfg = tiny_config(tmp_path, epochs=4, stages=2)
     with pytest.raises(KeyboardInterrupt):
-        train(cfg, Stop())
+        train(cfg, StopAfter(epochs))
     cfg.resume = True
     runner = train(cfg, spy)
-    assert spy.stages == whole_spy.stages[stopped_after:]
+    assert spy.stages == [1, 1, 2, 2][epochs:]
     assert runner.epoch == 4
-    kept = torch.load(tmp_path / 'cut/stage_1.pth', weights_only=False)['state_dict']
+    kept = torch.load(tmp_path / 'stage_1.pth', weights_only=False)['state_dict']
     encoder = {
         k.removeprefix('backbone.'): v
         for k, v in kept.items()
         if k.startswith('backbone.')
     }
     assert same(state(runner.model.target_generator.encoder), encoder)
+
+
+def test_a_run_resumed_with_more_epochs_keeps_its_stages(tmp_path, capfd):
+    spy = Spy()
+    cfg = tiny_config(tmp_path, epochs=6, stages=3)
+    with pytest.raises(KeyboardInterrupt):
+        train(cfg, StopAfter(3))
+    cfg.train_cfg.max_epochs, cfg.resume = 8, True
+    runner = train(cfg, spy)
+    assert spy.stages == [2, 3, 3, 3, 3]  # a new run would start stage 3 at epoch 7
+    assert runner.message_hub.runtime_info['stage_plan'] == dict(
+        starts=[0, 2, 4], end=8, config=[0, 3, 6, 8]
+    )
+    output = capfd.readouterr().out
+    assert (
+        'stage 2 of 3 continues, the next stages start at epoch 5; in the checkpoint '
+        '5, in a new run 7'
+    ) in output
+    assert output.count('stages have changed') == 1
+
+
+class FakeRunner:
+    """What the hook reads when a run is resumed."""
+
+    iter = 1000
+
+    def __init__(self, epoch, max_epochs, stage, **info):
+        self.epoch, self.max_epochs, self.work_dir = epoch, max_epochs, 'nowhere'
+        self.model = torch.nn.Module()
+        self.model.stage = stage
+        self.message_hub = self.logger = self
+        self.runtime_info, self.warnings = info, []
+
+    def update_info(self, key, value):
+        self.runtime_info[key] = value
+
+    def warning(self, text):
+        self.warnings.append(text)
+
+
+def resumed(runner, **options) -> list[int]:
+    hook = BootstrapHook(**options)
+    hook._starts = hook.starts(runner.max_epochs)
+    hook.before_train(runner)
+    assert runner.runtime_info['stage_plan']['starts'] == hook._starts
+    assert runner.runtime_info['num_stages'] == len(hook._starts)
+    return hook._starts
+
+
+def test_a_changed_plan_is_kept_when_the_run_is_resumed_again():
+    plan = dict(starts=[0, 50, 100, 150], end=200, config=[0, 50, 100, 150, 200])
+    runner = FakeRunner(120, 400, stage=3, stage_plan=plan)
+    assert resumed(runner, num_stages=8) == [0, 50, 100, 150, 200, 250, 300, 350]
+    assert runner.warnings == [
+        'epochs or stages have changed since the checkpoint: stage 3 of 8 continues, '
+        'the next stages start at epoch 151, 201, 251, ...; in the checkpoint 151, in '
+        'a new run 151, 201, 251, ...'
+    ]
+    plan = dict(runner.runtime_info['stage_plan'])
+    runner = FakeRunner(390, 400, stage=8, stage_plan=plan)
+    assert resumed(runner, num_stages=8) == [0, 50, 100, 150, 200, 250, 300, 350]
+    assert runner.warnings == []
+
+
+def test_new_boundaries_hold_for_the_stages_to_come():
+    plan = dict(starts=[0, 50, 100], end=200, config=[0, 50, 100, 200])
+    runner = FakeRunner(70, 200, stage=2, stage_plan=plan)
+    assert resumed(runner, boundaries=[30, 80, 90]) == [0, 50, 80, 90]
+    assert len(runner.warnings) == 1
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'stage', 'expected', 'warned'),
+    [
+        (120, 2, [0, 100, 200, 300], False),  # nothing has changed
+        (100, 1, [0, 100, 200, 300], False),  # stage 2 is due
+        (120, 3, [0, 0, 0, 260], True),  # it was a run of 200 epochs
+        (240, 2, [0, 0, 294, 347], True),  # it was a run of 800 epochs
+    ],
+)
+def test_a_checkpoint_without_a_plan_tells_its_stage(epoch, stage, expected, warned):
+    runner = FakeRunner(epoch, 400, stage)
+    assert resumed(runner, num_stages=4) == expected
+    assert len(runner.warnings) == warned
 
 
 def test_restart_replays_the_schedule_in_every_stage(tmp_path):
@@ -138,17 +212,12 @@ def test_restart_replays_the_schedule_in_every_stage(tmp_path):
 
 
 def test_restart_resumes_in_the_second_stage(tmp_path):
-    class Stop(Hook):
-        def before_train_epoch(self, runner):
-            if runner.epoch == 3:
-                raise KeyboardInterrupt
-
     options = dict(default_hooks__bootstrap__restart_schedule=True)
     whole, spy = Spy(), Spy()
     train(tiny_config(tmp_path / 'whole', 4, 2, **options), whole)
     cfg = tiny_config(tmp_path / 'cut', 4, 2, **options)
     with pytest.raises(KeyboardInterrupt):
-        train(cfg, Stop())
+        train(cfg, StopAfter(3))
     cfg.resume = True
     train(cfg, spy)
     assert spy.rates == pytest.approx(whole.rates[-len(spy.rates) :])
@@ -159,22 +228,6 @@ def test_student_reset_starts_each_stage_from_new_weights(tmp_path):
     cfg = tiny_config(tmp_path, 2, 2, default_hooks__bootstrap__student='reset')
     train(cfg, spy)
     assert not same(spy.teachers[1], spy.students[1])
-
-
-@pytest.mark.parametrize(
-    ('arguments', 'epochs', 'words'),
-    [
-        (dict(num_stages=5), 4, 'num_stages=5.*epochs .4.'),
-        (dict(num_stages=0), 4, 'num_stages=0'),
-        (dict(boundaries=[2, 2]), 4, 'must increase'),
-        (dict(boundaries=[3, 2]), 4, 'must increase'),
-        (dict(boundaries=[4]), 4, 'must increase'),
-        (dict(boundaries=[0]), 4, 'must increase'),
-    ],
-)
-def test_stages_that_do_not_fit(arguments, epochs, words):
-    with pytest.raises(UserError, match=words):
-        BootstrapHook(**arguments).starts(epochs)
 
 
 def test_bad_arguments():

@@ -1,0 +1,88 @@
+"""The epochs at which the stages of a run start."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+
+from ..errors import check
+
+
+def spread_stages(number: int, first: int, end: int) -> list[int]:
+    """Return the first epochs of ``number`` stages that divide ``first`` to ``end``.
+
+    If they cannot be of equal length, the first ones have one epoch more.
+    """
+    return [first - (-i * (end - first) // number) for i in range(number)]
+
+
+def plan_stages(
+    num_stages: int | None, boundaries: Sequence[int] | None, max_epochs: int
+) -> list[int]:
+    """Return the first epoch of every stage, counted from 0.
+
+    Args:
+        num_stages: Number of stages of equal length, if ``boundaries`` is None.
+        boundaries: First epochs of stages 2, 3, ...
+        max_epochs: Number of epochs of the run.
+
+    Raises:
+        UserError: if the stages do not fit the number of epochs.
+    """
+    if boundaries is not None:
+        starts = [0, *boundaries]
+        check(
+            all(a < b for a, b in pairwise([*starts, max_epochs])),
+            f'stage boundaries {boundaries} must increase and lie between 1 '
+            f'and {max_epochs - 1} for a run of {max_epochs} epochs',
+        )
+        return starts
+    check(
+        isinstance(num_stages, int) and 1 <= num_stages <= max_epochs,
+        f'num_stages={num_stages} must be a whole number from 1 to the number of '
+        f'epochs ({max_epochs}): each stage needs at least one epoch',
+    )
+    return spread_stages(num_stages, 0, max_epochs)
+
+
+def keep_started_stages(
+    num_stages: int,
+    old_starts: Sequence[int],
+    old_end: int,
+    epoch: int,
+    max_epochs: int,
+) -> list[int]:
+    """Return the first epoch of every stage of a resumed run whose plan has changed.
+
+    A stage that has started keeps its first and its last epoch. The stages after it
+    divide the remaining epochs evenly. If they do not fit after the current stage, the
+    current stage is shortened.
+
+    Args:
+        num_stages: Number of stages now.
+        old_starts: First epochs of the stages before the change.
+        old_end: Number of epochs before the change.
+        epoch: Number of epochs that are done.
+        max_epochs: Number of epochs now.
+
+    Raises:
+        UserError: if there are fewer epochs left than stages.
+    """
+    started = [start for start in old_starts if start <= epoch]
+    remaining = num_stages - len(started)
+    if remaining <= 0:
+        return started
+    next_start = [*old_starts, old_end][len(started)]
+    if next_start + remaining > max_epochs:
+        next_start = spread_stages(remaining + 1, epoch, max_epochs)[1]
+        check(
+            epoch < next_start <= max_epochs - remaining,
+            f'{max_epochs - epoch} epochs are left after epoch {epoch}, too few for '
+            f'the current stage and {remaining} more: raise train_cfg.max_epochs or '
+            'lower num_stages',
+        )
+    return [*started, *spread_stages(remaining, next_start, max_epochs)]
+
+
+def shown_epochs(starts: Sequence[int]) -> str:
+    """Return the first three of some epochs as text, counted from 1."""
+    numbers = [str(start + 1) for start in starts[:3]]
+    return ', '.join([*numbers, '...'] if len(starts) > 3 else numbers) or 'none'

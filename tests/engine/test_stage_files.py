@@ -1,0 +1,170 @@
+"""The checkpoints of the stages: which stay, what is left in them, failures."""
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+from torch import nn
+
+from bootmae_plugin import UserError
+from bootmae_plugin.engine import BootstrapHook, stage_files
+from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
+
+
+class Head:
+    """A branch of the model that is trained from a first to a last stage."""
+
+    def __init__(self, first, last):
+        self.first, self.last = first, last
+
+    def active(self, stage):
+        return self.first <= stage <= self.last
+
+
+class Model(nn.Module):
+    """As much of the algorithm as saving a stage needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.backbone, self.neck = nn.Linear(2, 2), nn.Linear(2, 2)
+        self.head = dict(pixel=Head(1, 1), feature=Head(2, 1000))
+        self.stage = 1
+
+
+class Runner:
+    """A runner whose training does nothing but end epochs, one in each stage."""
+
+    def __init__(self, work_dir, stages):
+        self.work_dir, self.max_epochs, self.epoch = str(work_dir), stages, 0
+        info = {}
+        self.message_hub = SimpleNamespace(
+            runtime_info=info, update_info=info.__setitem__
+        )
+        self.logger = SimpleNamespace(info=lambda text: None)
+        self.model = Model()
+
+    def save_checkpoint(self, folder, name, by_epoch):
+        content = dict(
+            meta=dict(epoch=self.epoch + 1, iter=self.epoch + 1),
+            state_dict=self.model.state_dict(),
+            optimizer=torch.ones(9),
+        )
+        torch.save(content, f'{folder}/{name}')
+
+    def train(self, hook, until=None):
+        hook._starts = hook.starts(self.max_epochs)
+        while self.epoch < (until or self.max_epochs):
+            self.model.stage = self.epoch + 1
+            hook.after_train_epoch(self)
+            self.epoch += 1
+
+
+def listed(folder) -> dict[int, set[str]]:
+    """Stage -> what its checkpoint has: 'optimizer', 'neck', 'backbone'."""
+    found = {}
+    for path in folder.glob('stage_*.pth'):
+        content = torch.load(path)
+        parts = {key.split('.')[0] for key in content['state_dict']}
+        found[int(path.stem[6:])] = parts | ({'optimizer'} & content.keys())
+    return found
+
+
+WHOLE = {'optimizer', 'neck', 'backbone'}
+WEIGHTS = {'neck', 'backbone'}
+ENCODER = {'backbone'}
+
+
+@pytest.mark.parametrize(
+    ('options', 'expected'),
+    [
+        ({}, {1: WEIGHTS, 10: ENCODER, 20: ENCODER, 24: WHOLE, 25: WHOLE}),
+        (
+            dict(keep_stages=1, keep_every=8),
+            {1: WEIGHTS, 8: ENCODER, 16: ENCODER, 24: ENCODER, 25: WHOLE},
+        ),
+        (dict(keep_stages=None), dict.fromkeys(range(1, 26), WHOLE)),
+    ],
+)
+def test_of_25_stages_those_stay_that_the_hook_keeps(options, expected, tmp_path):
+    Runner(tmp_path, 25).train(BootstrapHook(num_stages=25, **options))
+    assert listed(tmp_path) == expected
+
+
+def test_a_whole_file_stays_until_the_next_one_is_written(tmp_path):
+    runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9, keep_stages=1)
+    runner.train(hook, until=5)
+
+    def fail(*args, **kwargs):
+        raise UserError('the disk is full')
+
+    runner.save_checkpoint = fail
+    with pytest.raises(UserError, match='full'):
+        runner.train(hook)
+    assert listed(tmp_path) == {1: WEIGHTS, 5: WHOLE}
+
+
+def test_files_that_the_run_did_not_write_stay(tmp_path):
+    torch.save(dict(state_dict={'backbone.a': torch.ones(1)}), tmp_path / 'stage_3.pth')
+    runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9)
+    runner.epoch = 4  # the run was resumed, and its checkpoint knows no stages
+    runner.train(hook)
+    assert listed(tmp_path) == {3: ENCODER, 8: WHOLE, 9: WHOLE}
+
+
+def test_a_file_that_cannot_be_reduced_stays_and_is_tried_again(tmp_path, capfd):
+    runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9, keep_every=3)
+    runner.train(hook, until=4)
+    path = tmp_path / 'stage_3.pth'
+    intact = path.read_bytes()
+    path.write_bytes(intact[:-100])
+    runner.train(hook, until=6)
+    assert 'stage_3.pth stays as it is' in capfd.readouterr().out
+    assert runner.message_hub.runtime_info['whole_stages'] == [3, 5, 6]
+    path.write_bytes(intact)
+    runner.train(hook, until=7)
+    assert listed(tmp_path) == {1: WEIGHTS, 3: ENCODER, 6: WHOLE, 7: WHOLE}
+
+
+@pytest.mark.parametrize('moment', ['before', 'within', 'after'])
+def test_a_killed_run_reduces_the_rest_later(moment, tmp_path, monkeypatch):
+    runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9, keep_every=2)
+    runner.train(hook, until=5)
+    known = dict(runner.message_hub.runtime_info)  # as the checkpoint of epoch 5 has it
+    strip = stage_files.strip_checkpoint
+
+    def killed(*args):
+        if moment == 'after':
+            strip(*args)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        if moment == 'within':  # the new file is written, but not renamed
+            patch.setattr(Path, 'replace', killed)
+        else:
+            patch.setattr(stage_files, 'strip_checkpoint', killed)
+        runner.train(hook)
+    assert listed(tmp_path)[4] == (ENCODER if moment == 'after' else WHOLE)
+    runner.message_hub.runtime_info.update(known)
+    runner.epoch = 5
+    runner.train(hook)
+    assert listed(tmp_path) == {
+        1: WEIGHTS, 2: ENCODER, 4: ENCODER, 6: ENCODER, 8: WHOLE, 9: WHOLE
+    }  # fmt: skip
+
+
+def test_no_run_is_resumed_from_a_reduced_file(tmp_path):
+    runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9, keep_every=2)
+    runner.train(hook, until=4)
+    assert newest_checkpoint(tmp_path).name == 'stage_4.pth'
+    for stage in (3, 4):
+        (tmp_path / f'stage_{stage}.pth').unlink()
+    assert listed(tmp_path) == {1: WEIGHTS, 2: ENCODER}
+    assert newest_checkpoint(tmp_path) is None
+
+
+def test_bad_numbers_are_refused():
+    with pytest.raises(UserError, match='keep_stages=0 must be'):
+        BootstrapHook(num_stages=2, keep_stages=0)
+    with pytest.raises(UserError, match='keep_every=None must be'):
+        BootstrapHook(num_stages=2, keep_every=None)
