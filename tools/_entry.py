@@ -49,18 +49,19 @@ def import_quietly(name: str):
         return importlib.import_module(name)
 
 
-def run_command(name: str) -> None:
+def run_command(name: str, package: str = 'bootmae_plugin.cli') -> None:
     """Run the subcommand ``name`` with the words of the command line.
 
     A missing or outdated framework is one line on stderr and exit status 1.
 
     Args:
-        name: Module of ``bootmae_plugin.cli``.
+        name: Module of the package; its ``main()`` is called.
+        package: ``dev.benchmark`` and ``dev.torture`` are beside this file.
     """
     add_checkout_to_path()
     before = exit_on_signals()
     try:
-        command = import_quietly(f'bootmae_plugin.cli.{name}')
+        command = import_quietly(f'{package}.{name}')
     except ImportError as error:
         sys.exit(f'error: {error}')
     # A training replaces the other two when it starts; Ctrl-C is Python's again.

@@ -19,9 +19,8 @@ from torch.utils.data import Dataset
 
 from bootmae_plugin.checkpoints.read import read_checkpoint
 from bootmae_plugin.reliability import Interrupted
+from dev.torture.runs import COMPARED, same
 from tests.tiny import tiny_config
-
-from _torture_runs import COMPARED, same  # isort: skip  tests.tiny has the path
 
 
 @DATASETS.register_module()

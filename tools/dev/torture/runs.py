@@ -15,7 +15,7 @@ COMPARED = ('state_dict', 'optimizer', 'param_schedulers', 'random_states', 'pos
 def config(work_dir: Path):
     from mmengine.config import Config
 
-    cfg = Config.fromfile(Path(__file__).resolve().parents[1] / CONFIG)
+    cfg = Config.fromfile(Path(__file__).resolve().parents[3] / CONFIG)
     cfg.merge_from_dict(
         {
             'model.backbone.arch': dict(embed_dims=24, num_layers=2, num_heads=2),

@@ -13,9 +13,9 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from _common import run_here
+from bootmae_plugin.cli.common import run_in_process
 
-CONFIGS = Path(__file__).resolve().parents[1] / 'configs'
+CONFIGS = Path(__file__).resolve().parents[3] / 'configs'
 PRETRAIN = CONFIGS / 'selfsup/bootmae_deit-tiny_digits.py'
 FINETUNE = CONFIGS / 'benchmarks/finetune/deit-tiny_digits.py'
 LINEAR = CONFIGS / 'benchmarks/linear/deit-tiny_digits.py'
@@ -174,7 +174,7 @@ def outcome(command: list) -> str:
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
-            run_here(*command)
+            run_in_process(*command)
     except SystemExit as stop:
         text = str(stop.code or '')
         wrong = text and (not text.startswith('error: ') or '\n' in text)

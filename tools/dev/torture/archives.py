@@ -7,7 +7,7 @@ import tarfile
 import zipfile
 from pathlib import Path
 
-from _torture_pickles import outcome
+from .pickles import outcome
 
 
 def archives(folder: Path) -> dict[str, Path]:

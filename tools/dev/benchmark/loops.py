@@ -8,15 +8,16 @@ from statistics import median
 
 import numpy as np
 import torch
-from _measure import interleave, ratio, seconds
-from _peers import SHAPES, make_step, mmpretrain_config
 from mmengine.config import Config
 from mmengine.dataset import BaseDataset
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, HOOKS, MODELS, RUNNERS
 
-ROOT = Path(__file__).resolve().parents[1]
+from .peers import SHAPES, make_step, mmpretrain_config
+from .timing import interleave, ratio, seconds
+
+ROOT = Path(__file__).resolve().parents[3]
 BATCH = 128
 # mmpretrain's route for CIFAR: one sample after the other, then the collate function.
 PIPELINE = [

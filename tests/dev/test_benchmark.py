@@ -11,8 +11,6 @@ import torch
 from bootmae_plugin.cli import common
 from tests.tiny import ROOT
 
-sys.path.insert(0, str(ROOT / 'tools'))
-
 
 def run_tool(name, *args):
     if name == 'cost.py':
@@ -25,7 +23,7 @@ def run_tool(name, *args):
 
 
 def test_interleaved_rounds_and_ratios():
-    from _measure import interleave, ratio
+    from dev.benchmark.timing import interleave, ratio
 
     calls = []
     work = {
@@ -54,14 +52,16 @@ def test_the_benchmark_writes_what_it_measured(tmp_path, capsys):
 
 
 def test_a_contestant_has_a_process_of_its_own():
-    from _measure import Remote
+    from dev.benchmark.timing import Remote
 
     remote = Remote('os', 'getpid')
     with pytest.raises(TypeError):  # what goes wrong there is raised here
         remote()
     remote.close()
     setup = dict(name='ours')
-    contestant = Remote('_peers', 'Contestant', 'deit-tiny-d48', 'cpu', 1, setup)
+    contestant = Remote(
+        'dev.benchmark.peers', 'Contestant', 'deit-tiny-d48', 'cpu', 1, setup
+    )
     contestant(2)
     small, large = (contestant(size, 1, 'memory') for size in (2, 128))
     shares = contestant(2, 1, 'kernels')

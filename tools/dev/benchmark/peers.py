@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 import torch
-from _measure import kernel_shares, peak_memory, seconds
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from bootmae_plugin.engine.memory import keep_freed_memory
+
+from .timing import kernel_shares, peak_memory, seconds
 
 
 @dataclass(frozen=True)

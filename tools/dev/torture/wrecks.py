@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from _torture_runs import COMPARED, check_ending, config, kill, last_line, same, start
+from .runs import COMPARED, check_ending, config, kill, last_line, same, start
 
 
 def trial_corrupt(folder: Path, times: int, draw: random.Random) -> list[str]:
@@ -64,7 +64,7 @@ class DieHook(Hook):
 
 
 def trial_pair(folder: Path, times: int, draw: random.Random) -> list[str]:
-    tools = Path(__file__).resolve().parent
+    tools = Path(__file__).resolve().parents[2]
     (folder / 'die.py').write_text(PAIR)
     cfg = config(folder)
     cfg.optim_wrapper.type = 'OptimWrapper'

@@ -1,0 +1,1 @@
+"""Measure and stress-test the project itself; no wheel ships this folder."""

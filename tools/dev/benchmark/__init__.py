@@ -1,0 +1,1 @@
+"""Compare the speed of this plugin with its peers (``tools/benchmark.py``)."""

@@ -1,0 +1,1 @@
+"""Kill runs and give tools broken or malicious files (``tools/torture.py``)."""
