@@ -4,6 +4,7 @@ from ..moved import moved_names
 from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
 from .layer_decay import LayerDecayConstructor
+from .muon import MuonConstructor
 from .param_groups import MergedGroupsConstructor
 from .progress import ProgressHook
 from .schedulers import WarmupCosineLR
@@ -13,6 +14,7 @@ __all__ = [
     'BootstrapHook',
     'LayerDecayConstructor',
     'MergedGroupsConstructor',
+    'MuonConstructor',
     'ProgressHook',
     'WarmupCosineLR',
 ]

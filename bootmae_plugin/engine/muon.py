@@ -1,0 +1,75 @@
+"""Muon for the matrices of the transformer blocks, AdamW for everything else."""
+
+import re
+
+from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
+from torch import nn
+
+from ..errors import check
+from .param_groups import MergedGroupsConstructor, merge_groups
+
+# A transformer block in timm's, mmpretrain's and this plugin's encoders and decoders.
+BLOCK = re.compile(r'(^|\.)(blocks|layers)\.\d+\.')
+
+
+def is_block_matrix(name: str, parameter: nn.Parameter) -> bool:
+    """Whether Muon updates the parameter: a matrix within a transformer block.
+
+    Embeddings, tokens, prediction layers, norms and biases are not matrices that map
+    hidden features to hidden features, so they keep AdamW (Jordan et al. 2024).
+
+    Args:
+        name: Its name in the model.
+        parameter: The parameter.
+    """
+    return parameter.ndim == 2 and BLOCK.search(name) is not None
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class MuonConstructor(MergedGroupsConstructor):
+    """Parameter groups for ``timm.optim.Muon``, by the role of each parameter.
+
+    ``optimizer=dict(type='timm.optim.Muon', lr=..., betas=...)`` updates the matrices
+    of the transformer blocks with orthogonalized momentum and everything else with
+    AdamW, at the same learning rate: timm scales Muon's update to AdamW's size.
+    ``paramwise_cfg`` works as with AdamW.
+
+    Raises:
+        UserError: if the optimizer does not tell the two kinds apart, or the model has
+            no transformer blocks.
+    """
+
+    def __call__(self, model: nn.Module):
+        name = str(self.optimizer_cfg.get('type'))
+        check(
+            name.endswith('timm.optim.Muon') or 'timm.optim.muon.Muon' in name,
+            f"MuonConstructor needs optimizer.type='timm.optim.Muon', got {name!r}: "
+            "set it, or optim_wrapper.constructor='MergedGroupsConstructor'",
+        )
+        # mmengine makes no groups where there are no options for them.
+        self.paramwise_cfg = self.paramwise_cfg or dict(bypass_duplicate=False)
+        return super().__call__(model)
+
+    def add_params(
+        self, params: list, module: nn.Module, prefix: str = '', **kwargs
+    ) -> None:
+        super().add_params(params, module, prefix=prefix, **kwargs)
+        if prefix:
+            return
+        matrices = {
+            parameter
+            for name, parameter in module.named_parameters()
+            if is_block_matrix(name, parameter)
+        }
+        check(
+            bool(matrices),
+            f'MuonConstructor found no transformer blocks in {type(module).__name__}: '
+            "set optim_wrapper.constructor='MergedGroupsConstructor' and an AdamW",
+        )
+        by_role = []
+        for group in params:
+            for use_muon in (True, False):
+                chosen = [p for p in group['params'] if (p in matrices) == use_muon]
+                if chosen:
+                    by_role.append(dict(group, params=chosen, use_muon=use_muon))
+        params[:] = merge_groups(by_role)

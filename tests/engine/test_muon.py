@@ -1,0 +1,136 @@
+"""Muon's parameter groups: which parameter goes where, values, resume, stages."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmengine.optim import build_optim_wrapper
+from mmpretrain.registry import MODELS
+from torch import nn
+
+from bootmae_plugin import UserError
+from bootmae_plugin.engine import MuonConstructor
+from tests.reliability.resuming import assert_same, train
+from tests.tiny import ROOT, TINY
+
+MUON = dict(type='timm.optim.Muon', lr=1e-2, betas=(0.9, 0.95), weight_decay=0.05)
+
+
+def model_and_wrapper(config='bootmae_deit-tiny_digits', optimizer=MUON, **options):
+    cfg = Config.fromfile(ROOT / f'configs/selfsup/{config}.py')
+    cfg.merge_from_dict(TINY)
+    torch.manual_seed(0)
+    model = MODELS.build(cfg.model).train()
+    settings = dict(
+        cfg.optim_wrapper, type='OptimWrapper', constructor='MuonConstructor', **options
+    )
+    settings['optimizer'] = optimizer
+    return model, build_optim_wrapper(model, copy.deepcopy(settings))
+
+
+def muon_names(model, wrapper):
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    return {
+        names[parameter]
+        for group in wrapper.optimizer.param_groups
+        if group['use_muon']
+        for parameter in group['params']
+    }
+
+
+def test_matrices_of_the_blocks_go_to_muon():
+    model, wrapper = model_and_wrapper()
+    matrices = (
+        'attn.qkv.weight',
+        'attn.proj.weight',
+        'mlp.fc1.weight',
+        'mlp.fc2.weight',
+    )
+    assert muon_names(model, wrapper) == {
+        f'{part}.blocks.{number}.{matrix}'
+        for part, depth in (('backbone', 2), ('neck', 1))
+        for number in range(depth)
+        for matrix in matrices
+    }
+    # Muon's matrices; AdamW's embeddings and predictions; vectors without decay.
+    groups = {
+        (g['use_muon'], g['weight_decay']) for g in wrapper.optimizer.param_groups
+    }
+    assert groups == {(True, 0.05), (False, 0.05), (False, 0.0)}
+    trained = [p for p in model.parameters() if p.requires_grad]
+    assert sum(len(group['params']) for group in groups) == len(trained)
+
+
+def test_a_step_is_that_of_torch():
+    """timm's update is torch.optim.Muon's on matrices and torch's AdamW on the rest."""
+    model, wrapper = model_and_wrapper()
+    twin = copy.deepcopy(model)
+    chosen = muon_names(model, wrapper)
+    parameters = dict(twin.named_parameters())
+    muon = torch.optim.Muon(
+        [parameters[name] for name in chosen],
+        lr=1e-2,
+        weight_decay=0.05,
+        momentum=0.95,
+        nesterov=False,
+        adjust_lr_fn='match_rms_adamw',
+    )
+    no_decay = ('bias', 'norm', 'token', 'pos_embed')
+    rest = {n: p for n, p in parameters.items() if n not in chosen and p.requires_grad}
+    groups = [
+        dict(params=[p], weight_decay=0.0 if any(k in n for k in no_decay) else 0.05)
+        for n, p in rest.items()
+    ]
+    adamw = torch.optim.AdamW(groups, lr=1e-2, betas=(0.9, 0.95))
+    images = torch.randn(4, 3, 32, 32)
+    torch.manual_seed(1)
+    wrapper.update_params(sum(model.loss(images).values()))
+    torch.manual_seed(1)
+    sum(twin.loss(images).values()).backward()
+    muon.step()
+    adamw.step()
+    for name, ours in model.named_parameters():
+        # Newton-Schulz runs in bfloat16 and is no exact inverse root.
+        tolerance = 5e-4 if name in chosen else 1e-5
+        difference = (ours - parameters[name]).abs().max()
+        assert difference < tolerance, (name, difference)
+
+
+def test_accumulated_gradients_are_one_step():
+    images = torch.randn(4, 3, 32, 32)
+    weights = []
+    for count in (1, 2):
+        model, wrapper = model_and_wrapper(accumulative_counts=count)
+        wrapper.initialize_count_status(model, 0, 2 * count)
+        for _ in range(count):
+            torch.manual_seed(1)
+            wrapper.update_params(sum(model.loss(images).values()))
+        weights.append(model.state_dict())
+    for name, one in weights[0].items():
+        assert torch.allclose(one.float(), weights[1][name].float(), atol=2e-3), name
+
+
+def test_other_optimizers_and_models_are_refused():
+    with pytest.raises(UserError, match="needs optimizer.type='timm.optim.Muon'"):
+        model_and_wrapper(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
+    settings = dict(type='OptimWrapper', constructor='MuonConstructor', optimizer=MUON)
+    with pytest.raises(UserError, match='no transformer blocks in Linear'):
+        build_optim_wrapper(nn.Linear(2, 2), settings)
+
+
+def test_a_resumed_run_through_a_stage_switch_is_exact(tmp_path):
+    options = dict(
+        optim_wrapper__constructor='MuonConstructor',
+        optim_wrapper__optimizer=dict(_delete_=True, **MUON),
+    )
+    train(tmp_path / 'whole', **options)
+    train(tmp_path / 'resumed', stop=3, **options)  # within stage 2
+    train(tmp_path / 'resumed', resume=True, **options)
+    assert_same(tmp_path / 'resumed/epoch_4.pth', tmp_path / 'whole/epoch_4.pth')
+
+
+def test_the_class_is_registered():
+    from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
+
+    assert OPTIM_WRAPPER_CONSTRUCTORS.get('MuonConstructor') is MuonConstructor
