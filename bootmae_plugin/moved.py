@@ -1,4 +1,4 @@
-"""Old import paths, which still work and warn."""
+"""Import paths of version 0.1.0: they still work, with a deprecation warning."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# Modules of 0.1.0 -> where their contents are now.
+# Modules of 0.1.0 -> the modules that have their contents now.
 MOVED = {
     'datasets.archives': 'preparation.archives',
     'datasets.digit_scenes': 'preparation.digit_scenes',
@@ -38,18 +38,34 @@ MOVED = {
     'models.refuse_pickles': 'checkpoints.safe_loaders',
     'visualization.segmentation': 'segmentation.pictures',
 }
+# Names that ``bootmae_plugin.engine`` had in 0.1.0 -> the package that has them now.
+MOVED_FROM_ENGINE = {
+    'BlockFSDPStrategy': 'bootmae_plugin.reliability',
+    'ExactEpochLoop': 'bootmae_plugin.reliability',
+    'ExactIterLoop': 'bootmae_plugin.reliability',
+    'ExactResumeHook': 'bootmae_plugin.reliability',
+    'FiniteHook': 'bootmae_plugin.reliability',
+    'InterruptHook': 'bootmae_plugin.reliability',
+    'Interrupted': 'bootmae_plugin.reliability',
+    'KNNHook': 'bootmae_plugin.evaluation',
+    'PluginRunner': 'bootmae_plugin.reliability',
+    'ReconstructionHook': 'bootmae_plugin.visualization',
+    'SafeCheckpointHook': 'bootmae_plugin.reliability',
+    'SegmentationPictureHook': 'bootmae_plugin.segmentation',
+    'ShardedRunner': 'bootmae_plugin.reliability',
+}
 PACKAGE = __name__.rpartition('.')[0]
 
 
 def warn(old: str, new: str) -> None:
-    """Say once per place that a name has moved."""
+    """Warn that a name has moved, at the line that imports it."""
     warnings.warn(
         f'{old} has moved: import it from {new}', DeprecationWarning, stacklevel=3
     )
 
 
 class _Aliases(MetaPathFinder, Loader):
-    """Finds the modules in :data:`MOVED` under their old names."""
+    """Import hook that finds the modules of :data:`MOVED` under their old names."""
 
     def __init__(self) -> None:
         self.specs: dict[str, ModuleSpec] = {}
@@ -66,23 +82,23 @@ class _Aliases(MetaPathFinder, Loader):
         return module
 
     def exec_module(self, module: ModuleType) -> None:
-        """Keep what it is: it has been executed under its new name."""
+        """Restore the module's own spec: it was executed under its new name."""
         old = module.__spec__.name
         module.__spec__ = self.specs.pop(old)
 
 
 def install_aliases() -> None:
-    """Let ``import bootmae_plugin.<old module>`` find the new one, with a warning."""
+    """Make ``import bootmae_plugin.<old module>`` import the new one and warn."""
     if not any(isinstance(finder, _Aliases) for finder in sys.meta_path):
         sys.meta_path.append(_Aliases())
 
 
 def moved_names(module: str, names: dict[str, str]) -> Callable[[str], object]:
-    """A module's ``__getattr__`` for names that are now elsewhere.
+    """Return the ``__getattr__`` of a module whose names have moved.
 
     Args:
-        module: Its ``__name__``.
-        names: Name -> module that has it now.
+        module: The ``__name__`` of the module.
+        names: Name -> the module that has it now.
     """
 
     def __getattr__(name: str) -> object:

@@ -118,6 +118,13 @@ def _resize_position(weights: Weights, encoder: nn.Module) -> None:
         weights['pos_embed'] = resize_pos_embed(
             table, (side, side), encoder.geometry.grid, num_extra_tokens=extra
         )
+        rows, columns = encoder.geometry.grid
+        print_log(
+            f'position embedding interpolated from {side}x{side} to {rows}x{columns} '
+            'patches: the checkpoint is of another image or patch size',
+            'current',
+            logging.WARNING,
+        )
 
 
 def load_encoder(

@@ -1,4 +1,4 @@
-"""Mixed precision in bfloat16, on CPU and CUDA alike."""
+"""Mixed precision in bfloat16, on CPUs and GPUs alike."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +11,7 @@ from torch import nn
 
 
 def has_bf16(device: str) -> bool:
-    """Whether this kind of device ('cpu', 'cuda') calculates in bfloat16 itself."""
+    """Return whether a device ('cpu', 'cuda') has bfloat16 instructions."""
     if device == 'cpu':
         return torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return device != 'cuda' or torch.cuda.is_bf16_supported(including_emulation=False)
@@ -19,12 +19,12 @@ def has_bf16(device: str) -> bool:
 
 @OPTIM_WRAPPERS.register_module()
 class Bf16OptimWrapper(OptimWrapper):
-    """An optimiser wrapper that runs the forward pass under bfloat16 autocast.
+    """Optimizer wrapper that runs the forward pass under bfloat16 autocast.
 
-    mmengine's ``AmpOptimWrapper`` refuses CPUs, and keeps a loss scale that bfloat16,
-    which has float32's range, does not need. Weights, gradients and the optimiser's
-    state stay float32, so checkpoints are those of :class:`OptimWrapper`. A device that
-    would only emulate bfloat16 calculates in float32, and the log says so.
+    mmengine's ``AmpOptimWrapper`` refuses CPUs and scales the loss, which bfloat16 does
+    not need: it has the range of float32. Weights, gradients and the optimizer state
+    stay float32, so checkpoints are those of :class:`OptimWrapper`. A device without
+    bfloat16 instructions trains in float32, which is faster there, and the log says so.
 
     Args:
         **kwargs: See mmengine's ``OptimWrapper`` (clip_grad, accumulative_counts, ...).
@@ -36,7 +36,7 @@ class Bf16OptimWrapper(OptimWrapper):
 
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
-        """Autocast on the device the model is on."""
+        """Run the forward pass under autocast on the model's device."""
         device = next(model.parameters()).device.type
         if device not in self._enabled:
             self._enabled[device] = has_bf16(device)

@@ -1,17 +1,21 @@
 """The hook that starts the stages and saves a checkpoint at the end of each."""
 
 import copy
+import logging
 from collections.abc import Sequence
 
 from mmengine import dist
 from mmengine.hooks import Hook
-from mmengine.logging import MessageHub
+from mmengine.logging import MessageHub, print_log
 from mmengine.runner import EpochBasedTrainLoop
+from mmengine.utils import is_method_overridden
 from mmpretrain.registry import HOOKS
 from torch import nn
 from torch.optim import Optimizer
 
 from ..errors import check
+from ..models.algorithm import BootMAE
+from ..models.targets import TargetGenerator
 from .stage_files import reduce_stage_files, stage_file
 from .stage_plan import keep_started_stages, plan_stages, shown_epochs
 from .unwrap import gather_parameters, unwrap_model
@@ -248,6 +252,34 @@ class BootstrapHook(Hook):
                 'epoch {}; in the checkpoint {}, in a new run {}'.format(*following)
             )
         return starts
+
+
+def warn_without_hook(model: nn.Module, hooks: Sequence[Hook]) -> None:
+    """Warn of a run without BootstrapHook whose model needs it.
+
+    Without the hook no stage starts, no loss weight grows and no teacher follows.
+    """
+    has_hook = any(isinstance(hook, BootstrapHook) for hook in hooks)
+    if has_hook or not isinstance(model, BootMAE):
+        return
+    stopped = []
+    for name, head in model.head.items():
+        if not head.active(1):
+            stopped.append(f'the branch {name!r} never starts')
+        if head.weight_at(0, 1) != head.weight_at(1, 1):
+            stopped.append(f'the loss weight of the branch {name!r} stays at its start')
+    teacher = model.target_generator
+    if isinstance(teacher, TargetGenerator) and is_method_overridden(
+        'update', TargetGenerator, teacher
+    ):
+        stopped.append('the teacher does not follow the student')
+    if stopped:
+        print_log(
+            f'no BootstrapHook: {", ".join(stopped)}; add '
+            "default_hooks=dict(bootstrap=dict(type='BootstrapHook', num_stages=1))",
+            'current',
+            logging.WARNING,
+        )
 
 
 def broadcast_weights(model: nn.Module) -> None:

@@ -1,21 +1,24 @@
-"""Few parameter groups: the optimiser's fused kernels work on whole groups."""
+"""Few parameter groups: the optimizer's fused kernels process one group at a time."""
 
 from mmengine.optim import DefaultOptimWrapperConstructor
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
-# What mmengine and mmpretrain note in a group and no optimiser reads: the rates have
-# been multiplied already.
+# mmengine and mmpretrain note these in a group, and no optimizer reads them: the
+# learning rate and the weight decay are multiplied already.
 NOTES = ('params', 'param_name', 'lr_mult', 'decay_mult', 'lr_scale')
 
 
 def merge_groups(groups: list[dict], **defaults) -> list[dict]:
-    """Join the parameter groups that differ in nothing an optimiser reads.
+    """Merge parameter groups with the same options.
 
     Args:
-        groups: As an optimiser takes them.
-        **defaults: The optimiser's own options, for groups that leave them out; None
-            where it has none.
+        groups: Parameter groups, as an optimizer takes them.
+        **defaults: The optimizer's own options, for groups without them; None if the
+            optimizer does not have the option.
+
+    Returns:
+        The merged groups, in the order of their first parameters.
     """
     defaults = {key: value for key, value in defaults.items() if value is not None}
     merged = {}
@@ -30,15 +33,15 @@ def merge_groups(groups: list[dict], **defaults) -> list[dict]:
 
 @OPTIM_WRAPPER_CONSTRUCTORS.register_module()
 class MergedGroupsConstructor(DefaultOptimWrapperConstructor):
-    """mmengine's constructor, which makes a group of every tensor, with merged groups.
+    """mmengine's constructor, with merged groups instead of one group for each tensor.
 
-    The optimisation is the same; a step starts a few fused kernels in place of
-    hundreds. The order of the groups is that of their first parameter.
+    The optimization is the same, with a few fused kernels a step instead of hundreds.
     """
 
     def add_params(
         self, params: list, module: nn.Module, prefix: str = '', **kwargs
     ) -> None:
+        """Add the parameters of a module to the list of groups, in place."""
         super().add_params(params, module, prefix=prefix, **kwargs)
         if not prefix:
             params[:] = merge_groups(params, lr=self.base_lr, weight_decay=self.base_wd)

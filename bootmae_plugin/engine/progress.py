@@ -1,4 +1,4 @@
-"""The terminal of a training run: one live line, and one kept line an epoch."""
+"""The terminal of a training: a live line, and a line that stays for each epoch."""
 
 import datetime
 import time
@@ -14,16 +14,16 @@ from rich.table import Column, Table
 
 from .unwrap import unwrap_model
 
-A_CLASS = 'IoU/'  # of a metric that has one value a class
+CLASS_PREFIX = 'IoU/'  # of the metrics with one value for each class
 
 
 @HOOKS.register_module()
 class ProgressHook(Hook):
-    """Stage, epoch, losses, images/s and time left on the terminal of rank 0.
+    """Print stage, epoch, losses, images/s and the time left, on the first process.
 
-    The full log is in the work dir; this is what a person watches. Where a line cannot
-    be redrawn (a pipe, a batch job) only the kept lines are printed: one an epoch, or,
-    in a run that counts iterations, one before each validation.
+    A terminal gets a line that is redrawn in each step. A terminal, a pipe and a batch
+    job get a line that stays: one for each epoch, or, in a run that counts iterations,
+    one before each validation. The full log is in the work dir.
     """
 
     priority = 'LOWEST'
@@ -32,31 +32,17 @@ class ProgressHook(Hook):
         self.console = Console(highlight=False, soft_wrap=True)
         self.console.quiet = not dist.is_main_process()
         self.progress: Progress | None = None
+        self.by_iterations = False  # the length of the run is given in iterations
 
     def before_train(self, runner) -> None:
+        self.by_iterations = isinstance(runner.train_loop, IterBasedTrainLoop)
         self.console.print(f'log and checkpoints: {runner.work_dir}')
-        self._started, self._first_iter = time.perf_counter(), runner.iter
+        self._run_started, self._first_iter = time.perf_counter(), runner.iter
 
     def before_train_epoch(self, runner) -> None:
-        self._reset()
+        self._start_line()
         if self.console.is_terminal and not self.console.quiet:
-            columns = ('{task.description}', '{task.fields[note]}')
-            self.progress = Progress(
-                TextColumn(columns[0]),
-                BarColumn(),
-                MofNCompleteColumn(),
-                TextColumn(columns[1]),
-                console=self.console,
-                transient=True,
-            )
-            length = len(runner.train_dataloader)
-            done = getattr(runner.train_loop, 'batch', 0)
-            if counts_iterations(runner):
-                length, done = runner.max_iters, runner.iter
-            self._task = self.progress.add_task(
-                where(runner), total=length, completed=done, note=''
-            )
-            self.progress.start()
+            self._start_live_line(runner)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self._images += len(data_batch['inputs']) * dist.get_world_size()
@@ -65,76 +51,91 @@ class ProgressHook(Hook):
             self._sums[key] = self._sums.get(key, 0) + torch.as_tensor(value).detach()
         if self.progress is not None:
             loss = float(outputs['loss'])
-            note = (
-                f'loss {loss:.4f}  {self._rate():,.0f} images/s  {self._left(runner)}'
-            )
+            speed = f'{self._images_per_second():,.0f} images/s'
+            note = f'loss {loss:.4f}  {speed}  {self._time_left(runner)}'
             self.progress.update(self._task, advance=1, note=note)
 
     def after_train_epoch(self, runner) -> None:
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
-        self._line(runner)
+        self._print_line(runner)
 
     def before_val_epoch(self, runner) -> None:
-        if counts_iterations(runner):
-            self._line(runner)
+        if self.by_iterations:
+            self._print_line(runner)
 
     def after_val_epoch(self, runner, metrics=None) -> None:
         text = '  '.join(
             f'{key} {value:.2f}'
             for key, value in (metrics or {}).items()
-            if not key.startswith(A_CLASS)
+            if not key.startswith(CLASS_PREFIX)
         )
         self.console.print(f'  validation: {text}')
-        if counts_iterations(runner):
-            self._reset()  # the time of the validation is not the training's
+        if self.by_iterations:
+            self._start_line()  # the next line does not count the validation's time
 
     def after_test_epoch(self, runner, metrics=None) -> None:
         self.after_val_epoch(runner, metrics)
-        classes = {k: v for k, v in (metrics or {}).items() if k.startswith(A_CLASS)}
-        if classes:
-            table = Table('class', Column('IoU (%)', justify='right'))
-            for key, value in classes.items():
-                table.add_row(key.removeprefix(A_CLASS), f'{value:.2f}')
+        table = Table('class', Column('IoU (%)', justify='right'))
+        for key, value in (metrics or {}).items():
+            if key.startswith(CLASS_PREFIX):
+                table.add_row(key.removeprefix(CLASS_PREFIX), f'{value:.2f}')
+        if table.row_count:
             self.console.print(table)
 
-    def _reset(self) -> None:
-        self._since = time.perf_counter()
+    def _start_line(self) -> None:
+        """Start counting for the next line that stays."""
+        self._line_started = time.perf_counter()
         self._images, self._steps, self._sums = 0, 0, {}
 
-    def _line(self, runner) -> None:
-        """The kept line, of all steps since the one before."""
+    def _start_live_line(self, runner) -> None:
+        self.progress = Progress(
+            TextColumn('{task.description}'),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn('{task.fields[note]}'),
+            console=self.console,
+            transient=True,
+        )
+        if self.by_iterations:
+            total, completed = runner.max_iters, runner.iter
+        else:
+            total = len(runner.train_dataloader)
+            completed = getattr(runner.train_loop, 'batch', 0)
+        self._task = self.progress.add_task(
+            self._position(runner), total=total, completed=completed, note=''
+        )
+        self.progress.start()
+
+    def _print_line(self, runner) -> None:
+        """Print the mean losses and the speed of all steps since the last line."""
         if not self._steps:
             return
         means = {k: float(v) / self._steps for k, v in self._sums.items()}
         if len([key for key in means if key.startswith('loss')]) == 2:
-            del means['loss']  # the only branch's loss is the loss
+            del means['loss']  # it equals the loss of the only branch
         losses = '  '.join(f'{k} {v:.4f}' for k, v in means.items())
-        rate = f'{self._rate():,.0f} images/s'
-        self.console.print(f'{where(runner)}  {losses}  {rate}  {self._left(runner)}')
-        self._reset()
+        speed = f'{self._images_per_second():,.0f} images/s'
+        self.console.print(
+            f'{self._position(runner)}  {losses}  {speed}  {self._time_left(runner)}'
+        )
+        self._start_line()
 
-    def _left(self, runner) -> str:
-        done = runner.iter - self._first_iter
-        pace = (time.perf_counter() - self._started) / max(done, 1)
-        seconds = round(pace * (runner.max_iters - runner.iter))
-        return f'{datetime.timedelta(seconds=seconds)} left'
+    def _position(self, runner) -> str:
+        """Return 'stage 2/4  epoch 51/200', without the stage if there is only one."""
+        if self.by_iterations:
+            return f'iteration {runner.iter}/{runner.max_iters}'
+        stages = runner.message_hub.runtime_info.get('num_stages', 1)
+        stage = unwrap_model(runner.model).stage if stages > 1 else 1
+        prefix = f'stage {stage}/{stages}  ' if stages > 1 else ''
+        return f'{prefix}epoch {runner.epoch + 1}/{runner.max_epochs}'
 
-    def _rate(self) -> float:
-        return self._images / (time.perf_counter() - self._since)
+    def _time_left(self, runner) -> str:
+        seconds = time.perf_counter() - self._run_started
+        seconds_per_step = seconds / max(runner.iter - self._first_iter, 1)
+        left = round(seconds_per_step * (runner.max_iters - runner.iter))
+        return f'{datetime.timedelta(seconds=left)} left'
 
-
-def counts_iterations(runner) -> bool:
-    """Whether the run is measured in iterations, not in epochs."""
-    return isinstance(runner._train_loop, IterBasedTrainLoop)
-
-
-def where(runner) -> str:
-    """'stage 2/4  epoch 51/200', or without the stage where there is but one."""
-    if counts_iterations(runner):
-        return f'iteration {runner.iter}/{runner.max_iters}'
-    model = unwrap_model(runner.model)
-    stages = runner.message_hub.runtime_info.get('num_stages', 1)
-    stage = f'stage {model.stage}/{stages}  ' if stages > 1 else ''
-    return f'{stage}epoch {runner.epoch + 1}/{runner.max_epochs}'
+    def _images_per_second(self) -> float:
+        return self._images / (time.perf_counter() - self._line_started)

@@ -1,4 +1,4 @@
-"""Learning-rate schedule whose warm-up is a share of the run."""
+"""Learning-rate schedule whose warm-up is a fraction of the run."""
 
 import math
 
@@ -12,7 +12,10 @@ from ..errors import check
 def warmup_cosine(
     step: int, total: int, warmup: float, min_ratio: float = 0.0
 ) -> float:
-    """Learning rate over the base one at ``step`` of ``total``: see the class below."""
+    """Return the factor of the base learning rate at ``step`` of ``total`` steps.
+
+    Args and schedule: see :class:`WarmupCosineLR`.
+    """
     start = warmup * total
     if step < start:
         return (step + 1) / (start + 1)
@@ -23,17 +26,22 @@ def warmup_cosine(
 
 @PARAM_SCHEDULERS.register_module()
 class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
-    """Linear warm-up, then half a cosine, over whatever length the run has.
+    """Linear warm-up, then half a cosine.
 
-    mmengine's LinearLR and CosineAnnealingLR fix the warm-up in epochs; here changing
-    ``train_cfg.max_epochs`` alone keeps the shape.
+    mmengine's LinearLR and CosineAnnealingLR count the warm-up in epochs. Here it is a
+    fraction of the schedule, so a change of ``train_cfg.max_epochs`` keeps the shape.
 
     Args:
-        optimizer: Optimiser or its wrapper (the runner gives it).
-        warmup: Share of the schedule spent on the warm-up. Defaults to 0.05.
-        min_ratio: Last learning rate over the base one. Defaults to 0.
-        begin, end: Steps between which the schedule runs; the runner gives ``end``.
+        optimizer: The optimizer or its wrapper (given by the runner).
+        warmup: Fraction of the schedule that is warm-up, from 0 to below 1. Defaults to
+            0.05.
+        min_ratio: The last learning rate as a fraction of the base one. Defaults to 0.
+        begin: First step of the schedule. Defaults to 0.
+        end: Step after the last one (given by the runner).
         **kwargs: See mmengine's ``_ParamScheduler``.
+
+    Raises:
+        UserError: if ``warmup`` is out of range.
     """
 
     def __init__(
@@ -45,7 +53,10 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
         end: int = INF,
         **kwargs,
     ) -> None:
-        check(0 <= warmup < 1, f'warmup={warmup} is a share of the schedule: 0 to 1')
+        check(
+            0 <= warmup < 1,
+            f'warmup={warmup} must be a fraction of the schedule: from 0 to below 1',
+        )
         self.warmup, self.min_ratio = warmup, min_ratio
         super().__init__(optimizer, begin=begin, end=end, **kwargs)
 
@@ -53,7 +64,7 @@ class WarmupCosineLR(LRSchedulerMixin, _ParamScheduler):
     def build_iter_from_epoch(
         cls, *args, begin=0, end=INF, by_epoch=True, epoch_length=None, **kwargs
     ):
-        """Build the scheduler that steps every iteration from one in epochs."""
+        """Build a scheduler that counts iterations from settings in epochs."""
         check(by_epoch, 'convert_to_iter_based needs by_epoch=True')
         begin, end = int(begin * epoch_length), int(end * epoch_length)
         return cls(*args, begin=begin, end=end, by_epoch=False, **kwargs)

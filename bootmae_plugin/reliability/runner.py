@@ -12,6 +12,7 @@ from torch import nn
 
 from ..checkpoints.load import compare_keys
 from ..checkpoints.read import read_checkpoint, state_dict_of
+from ..engine.bootstrap import warn_without_hook
 from ..engine.classes import check_checkpoint_classes, check_data_classes
 from ..engine.unwrap import unwrap_model
 from ..models.layers import BLOCKS
@@ -75,6 +76,7 @@ class PluginRunner(GuardedRunner, Runner):
     def build_train_loop(self, loop):
         loop = super().build_train_loop(loop)
         self._check_classes('training', loop)
+        warn_without_hook(unwrap_model(self.model), self.hooks)
         return loop
 
     def build_val_loop(self, loop):

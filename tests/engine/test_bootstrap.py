@@ -6,10 +6,11 @@ import json
 import pytest
 import torch
 from mmengine.hooks import Hook
-from mmpretrain.registry import RUNNERS
+from mmpretrain.registry import MODELS, RUNNERS
 
 from bootmae_plugin import UserError
 from bootmae_plugin.engine import BootstrapHook
+from bootmae_plugin.engine.bootstrap import warn_without_hook
 from tests.tiny import tiny_config
 
 
@@ -243,3 +244,30 @@ def test_too_many_stages_stop_before_training(tmp_path):
     with pytest.raises(UserError, match='num_stages=9'):
         train(tiny_config(tmp_path, epochs=4, stages=9))
     assert not list(tmp_path.glob('*.pth'))
+
+
+def test_a_run_without_the_hook_says_what_stands_still(tmp_path, capfd):
+    cfg = tiny_config(tmp_path)
+    cfg.model.target_generator = dict(type='EMAEncoder')
+    hooks = [BootstrapHook(num_stages=1)]
+    model = MODELS.build(cfg.model)
+    model.head['feature'].ramp = 0.25
+    warn_without_hook(model, hooks)
+    assert capfd.readouterr().out == ''
+    cfg.model.head.feature.ramp = 0.25
+    del cfg.default_hooks.bootstrap
+    runner = RUNNERS.build(cfg)
+    runner.build_train_loop(cfg.train_cfg)
+    assert (
+        "no BootstrapHook: the branch 'feature' never starts, the loss weight of the "
+        "branch 'feature' stays at its start, the teacher does not follow the student; "
+        "add default_hooks=dict(bootstrap=dict(type='BootstrapHook', num_stages=1))"
+    ) in capfd.readouterr().out
+
+
+def test_a_plain_masked_autoencoder_needs_no_hook(tmp_path, capfd):
+    cfg = tiny_config(tmp_path)
+    cfg.model.head.feature = None
+    cfg.model.target_generator = None
+    warn_without_hook(MODELS.build(cfg.model), [])
+    assert capfd.readouterr().out == ''

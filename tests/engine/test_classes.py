@@ -86,7 +86,7 @@ def test_a_checkpoint_of_other_classes_is_one_line(photos, monkeypatch):
         '--work-dir', photos / 'run', '--cfg-options', *folder_words(photos, 2),
         'model.backbone.arch._delete_=True',
     )  # fmt: skip
-    for word in ('epoch_3.pth is of 10 classes', 'model.head.num_classes=2',
+    for word in ('epoch_3.pth has 10 classes', 'model.head.num_classes=2',
                  'the config that trained it'):  # fmt: skip
         assert word in line, line
 
