@@ -1,10 +1,9 @@
 """Finetuning, all or the last blocks: what is trained, averaged, saved and tested."""
 
 import argparse
-import json
+import io
 import re
-import subprocess
-import sys
+from contextlib import redirect_stdout
 
 import pytest
 import torch
@@ -14,7 +13,7 @@ from mmengine.optim import build_optim_wrapper
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS, HOOKS, MODELS
 
-from tests.tiny import ROOT
+from tests.tiny import ROOT, run_tool
 
 ARCH = dict(embed_dims=24, num_layers=3, num_heads=2)
 DIGITS = 'configs/benchmarks/partial/deit-tiny_digits.py'
@@ -198,28 +197,26 @@ def averaged_run(tmp_path_factory):
         'model.head.loss.type=LabelSmoothLoss', 'model.head.loss.label_smooth_val=0.1',
     ]  # fmt: skip
     train = [
-        'train.py', DIGITS, '--work-dir', f'{root}/run', '--cfg-options', *tiny,
+        'train.py', ROOT / DIGITS, '--work-dir', f'{root}/run', '--cfg-options', *tiny,
         'train_cfg.val_interval=1', 'optim_wrapper.optimizer.lr=0.16',
         'train_dataloader.dataset.source.indices=480',
         'data_preprocessor.batch_augments.augments.type=Mixup',
         'data_preprocessor.batch_augments.augments.alpha=0.8', *AVERAGE,
         f'model.backbone.init_cfg.checkpoint={checkpoint}',
     ]  # fmt: skip
-    test = ['test.py', DIGITS, f'{root}/run/epoch_3.pth', '--work-dir', f'{root}/test',
-            '--cfg-options', *tiny]  # fmt: skip
+    test = ['test.py', ROOT / DIGITS, root / 'run/epoch_3.pth', '--work-dir',
+            root / 'test', '--cfg-options', *tiny]  # fmt: skip
     jobs = dict(
         train=[*train, 'train_cfg.max_epochs=2'],
         resume=[*train, 'train_cfg.max_epochs=3', 'resume=True'],
         test=[*test, '--out', f'{root}/test.pkl'],
         test_with=[*test, *AVERAGE, '--out', f'{root}/test_with.pkl'],
     )
-    words = [
-        [f'{root}/{n}.log', f'{ROOT}/tools/{j[0]}', *j[1:]] for n, j in jobs.items()
-    ]
-    helper = [sys.executable, f'{ROOT}/tests/helpers/run_tools.py', json.dumps(words)]
-    done = subprocess.run(helper, cwd=ROOT, capture_output=True, text=True, timeout=500)
-    logs = {name: (root / f'{name}.log').read_text() for name in jobs}
-    assert done.stdout.splitlines()[-1] == '[0, 0, 0, 0]', logs
+    logs = {}
+    for name, words in jobs.items():
+        with redirect_stdout(io.StringIO()) as out:
+            run_tool(*words)
+        logs[name] = out.getvalue()
     return root, logs
 
 
@@ -233,10 +230,8 @@ def test_the_averaged_weights_are_validated_saved_and_tested(averaged_run):
     averaged, trained = content['state_dict'], content['ema_state_dict']
     assert trained['steps'] == 3 * 15  # the resumed run went on with the average
     # The test is of the averaged weights, not of those that the optimiser left.
-    averaged, labels = digits_scores(averaged)
-    trained, _ = digits_scores(
-        {k.removeprefix('module.'): v for k, v in trained.items() if k != 'steps'}
-    )
+    trained = {k.removeprefix('module.'): v for k, v in trained.items() if k != 'steps'}
+    (averaged, trained), labels = digits_scores(averaged, trained)
     assert not torch.allclose(averaged, trained, atol=1e-3)
     right = 100 * float((averaged.argmax(1) == labels).double().mean())
     assert f'{right:.2f}' == validated[0]
@@ -245,17 +240,20 @@ def test_the_averaged_weights_are_validated_saved_and_tested(averaged_run):
         assert torch.allclose(tested, averaged, atol=1e-5)
 
 
-def digits_scores(weights) -> tuple[torch.Tensor, torch.Tensor]:
-    """Probabilities (360, 10) and labels (360,) of the held-out digits."""
+def digits_scores(*states) -> tuple[list[torch.Tensor], torch.Tensor]:
+    """Probabilities (360, 10) of each state_dict on the test digits; labels (360,)."""
     cfg = Config.fromfile(ROOT / DIGITS)
     cfg.model.backbone.update(arch=ARCH, init_cfg=None, frozen_stages=1)
     cfg.model.head.in_channels = 24
     model = build(cfg).eval()
-    model.load_state_dict(weights)
     data = DATASETS.build(cfg.test_dataloader.dataset)
     inputs = model.data_preprocessor(dict(inputs=data.images))['inputs']
-    with torch.no_grad():
-        return model.head(model.extract_feat(inputs)).softmax(1), data.labels
+    scores = []
+    for weights in states:
+        model.load_state_dict(weights)
+        with torch.no_grad():
+            scores.append(model.head(model.extract_feat(inputs)).softmax(1))
+    return scores, data.labels
 
 
 def test_the_frozen_part_of_a_run_is_the_pretrained_one_bit_by_bit(averaged_run):
@@ -279,3 +277,17 @@ def test_a_finetuned_checkpoint_is_a_start_too(averaged_run):
     averaged = torch.load(path, weights_only=False)['state_dict']
     for key, value in model.backbone.state_dict().items():
         assert torch.equal(value, averaged[f'backbone.{key}'])
+
+
+def test_another_size_than_the_pretraining_is_said_on_the_terminal(tmp_path, capfd):
+    checkpoint = pretrained(tmp_path / 'stage_1.pth')  # of 8 x 8 patches
+    run_tool(
+        'train.py', ROOT / DIGITS, '--work-dir', tmp_path / 'run', '--cfg-options',
+        *TINY, f'model.backbone.init_cfg.checkpoint={checkpoint}',
+        'model.backbone.img_size=16', 'model.backbone.frozen_stages=1',
+        'data_preprocessor.augment.size=16', 'train_cfg.max_epochs=1',
+        'train_dataloader.dataset.source.indices=64',
+        'train_dataloader.dataset.img_size=16', 'val_dataloader.dataset.img_size=16',
+    )  # fmt: skip
+    words = 'position embedding interpolated from 8x8 to 4x4 patches'
+    assert capfd.readouterr().out.count(words) == 1
