@@ -1,18 +1,11 @@
-"""The masked autoencoders that tools/benchmark.py compares, at equal architecture."""
+"""The masked autoencoders that are compared, at equal architecture."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-import torch
-from mmengine.registry import init_default_scope
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
-
-from bootmae_plugin.engine.memory import keep_freed_memory
-
-from .timing import kernel_shares, peak_memory, seconds
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,17 @@ Loss = Callable[[Tensor], Tensor]
 def ours(
     shape: Shape, stage: int = 1, views: int = 1, **decoder
 ) -> tuple[nn.Module, Loss]:
-    """This plugin: DeiT with two extra tokens, so one token more than the others."""
+    """Build this plugin's model: DeiT has two extra tokens, one more than the others.
+
+    Args:
+        shape: The architecture.
+        stage: 1 reconstructs pixels, 2 predicts the features of the stage encoder.
+        views: Masks of an image in a step (``masks_per_image``).
+        **decoder: Replaces settings of the decoder.
+
+    Returns:
+        The model, and its loss as a function of the images.
+    """
     width, heads = shape.width, shape.heads
     branch = dict(type='PixelHead', last_stage=1)
     if stage > 1:
@@ -79,6 +82,7 @@ def ours(
 
 
 def mmpretrain_config(shape: Shape) -> dict:
+    """Return the config of mmpretrain's own MAE."""
     arch = dict(
         embed_dims=shape.width,
         num_layers=shape.depth,
@@ -113,11 +117,13 @@ def mmpretrain_config(shape: Shape) -> dict:
 
 
 def mmpretrain(shape: Shape) -> tuple[nn.Module, Loss]:
+    """Build mmpretrain's own MAE and its loss."""
     model = MODELS.build(mmpretrain_config(shape))
     return model, lambda images: model.loss(images, None)['loss']
 
 
 def lightly(shape: Shape) -> tuple[nn.Module, Loss]:
+    """Build lightly's MAE and its loss, as in lightly's example."""
     from lightly.models import utils
     from lightly.models.modules import (
         MAEDecoderTIMM,
@@ -161,6 +167,7 @@ def lightly(shape: Shape) -> tuple[nn.Module, Loss]:
 
 
 def transformers(shape: Shape) -> tuple[nn.Module, Loss]:
+    """Build transformers' ViTMAEForPreTraining and its loss."""
     from transformers import ViTMAEConfig, ViTMAEForPreTraining
 
     model = ViTMAEForPreTraining(
@@ -187,92 +194,6 @@ PEERS = dict(
 )
 
 
-class LossModule(nn.Module):
-    """A loss as ``forward``, which DistributedDataParallel hooks into."""
-
-    def __init__(self, model: nn.Module, loss: Loss) -> None:
-        super().__init__()
-        self.model, self.loss = model, loss
-
-    def forward(self, images: Tensor) -> Tensor:
-        return self.loss(images)
-
-
-def installed(name: str) -> bool:
+def is_installed(name: str) -> bool:
+    """Return whether the package of this peer can be imported."""
     return name == 'ours' or find_spec(name) is not None
-
-
-def make_step(
-    name: str, shape: Shape, device: str = 'cpu', bf16: bool = True, **options
-) -> Callable[[Tensor], None]:
-    """A whole training step on a batch of images: forward, backward, AdamW.
-
-    The optimiser is torch's AdamW as it comes, for this plugin as its configs set it
-    (fused). ``compile`` compiles this plugin's blocks, or a peer's loss; ``parallel``
-    averages the gradients over the processes.
-    """
-    if name == 'ours' and device == 'cpu':
-        keep_freed_memory()  # as the runner does
-    compiled = options.pop('compile', False)
-    parallel = options.pop('parallel', False)
-    model, loss = PEERS[name](shape, **options)
-    model.to(device).train()
-    if compiled and name == 'ours':
-        from bootmae_plugin.models.layers import BLOCKS
-
-        for module in model.modules():
-            if isinstance(module, BLOCKS):
-                module.compile(dynamic=False)
-    elif compiled:
-        loss = torch.compile(loss)
-    if parallel:
-        loss = nn.parallel.DistributedDataParallel(LossModule(model, loss))
-    trained = [p for p in model.parameters() if p.requires_grad]
-    fused = dict(fused=True) if name == 'ours' else {}
-    optimizer = torch.optim.AdamW(trained, lr=1e-4, betas=(0.9, 0.95), **fused)
-
-    def step(images: Tensor) -> None:
-        optimizer.zero_grad(set_to_none=True)
-        with torch.autocast(device, torch.bfloat16, enabled=bf16):
-            value = loss(images)
-        value.backward()
-        optimizer.step()
-
-    return step
-
-
-class Contestant:
-    """A training step and its batches, for a process of its own (``Remote``).
-
-    Args:
-        shape: Name in ``SHAPES``.
-        device: 'cpu' or 'cuda'.
-        threads: Of torch.
-        setup: Further arguments of :func:`make_step`.
-    """
-
-    def __init__(self, shape: str, device: str, threads: int, setup: dict) -> None:
-        logging.disable(logging.WARNING)  # mmengine on every initialised weight
-        torch.set_num_threads(threads)
-        init_default_scope('mmpretrain')
-        self.shape, self.device = SHAPES[shape], device
-        self.step = make_step(shape=self.shape, device=device, **setup)
-        self.batches = {}
-
-    def __call__(self, size: int, steps: int = 1, what: str = 'seconds'):
-        """Of steps on ``size`` images: the seconds of one, the 'memory' in MiB, or the
-        'kernels' with their shares of the time."""
-        if size not in self.batches:
-            side = self.shape.image
-            self.batches[size] = torch.randn(size, 3, side, side, device=self.device)
-        batch = self.batches[size]
-
-        def work() -> None:
-            for _ in range(steps):
-                self.step(batch)
-
-        if what == 'memory':
-            return peak_memory(work, self.device)
-        if what == 'kernels':
-            return kernel_shares(work, self.device)
-        return seconds(work, self.device) / steps
