@@ -1,4 +1,7 @@
-"""Every config builds, trains one step on images of its own size, saves and loads."""
+"""Every config is named by the rule, builds, trains one step, saves and loads."""
+
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,20 +13,36 @@ from mmpretrain.structures import DataSample
 from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
 from tests.tiny import ROOT
 
-ALL = sorted(
+# Old names: one-line configs that inherit the new ones (configs/README.md).
+OLD_NAMES = sorted(
+    path.relative_to(ROOT / 'configs')
+    for path in (ROOT / 'configs').rglob('bootmae_vit-*.py')
+)
+EVERY = sorted(
     path.relative_to(ROOT / 'configs')
     for path in (ROOT / 'configs').rglob('*.py')
-    if '_base_' not in path.parts and 'segmentation' not in path.parts
+    if '_base_' not in path.parts
 )
-# A twin from random weights is its neighbour but for init_cfg, which is tested.
+NAMED = [path for path in EVERY if path not in OLD_NAMES]
+# Those for mmsegmentation are built in tests/segmentation.
+ALL = [path for path in NAMED if 'segmentation' not in path.parts]
+# A twin equals its neighbor except for init_cfg (tested below), so it is not trained.
 TWINS = [path for path in ALL if path.stem.endswith('_random')]
 CONFIGS = [path for path in ALL if path not in TWINS]
 BENCHMARKS = [path for path in CONFIGS if path.parts[0] == 'benchmarks']
 PRETRAINING = [path for path in CONFIGS if path.parts[0] == 'selfsup']
 
 
+def new_name(old: Path) -> Path:
+    return old.with_name(old.name.replace('bootmae_', 'bootmae-eccv_', 1))
+
+
+def read(name) -> Config:
+    return Config.fromfile(ROOT / 'configs' / name, import_custom_modules=False)
+
+
 def load(name) -> Config:
-    cfg = Config.fromfile(ROOT / 'configs' / name)
+    cfg = read(name)
     if cfg.model.backbone.get('init_cfg'):
         assert cfg.model.backbone.init_cfg.type == 'Pretrained'
         cfg.model.backbone.init_cfg = None
@@ -33,7 +52,7 @@ def load(name) -> Config:
 
 
 def make_shallow(cfg, base: bool = True, width: int | None = None) -> None:
-    """ViT-L, and ViT-B if wanted, on few blocks; as many of the last are trained."""
+    """Give ViT-L (and ViT-B if ``base``) two blocks, with as many trainable ones."""
     backbone = cfg.model.backbone
     if backbone.arch == 'vit-large' or (base and backbone.arch == 'vit-base'):
         depth, dims = (24, 1024) if backbone.arch == 'vit-large' else (12, 768)
@@ -45,13 +64,13 @@ def make_shallow(cfg, base: bool = True, width: int | None = None) -> None:
 
 
 def batch(cfg) -> dict:
-    """What the config's data loader would give, of generated images of its size."""
+    """A batch of generated images as the config's data loader would return it."""
     side, dataset = cfg.model.backbone.img_size, cfg.train_dataloader.dataset
     size = 8 if side < 100 else 2
     inputs = torch.randint(0, 256, (size, 3, side, side), dtype=torch.uint8)
     labels = torch.arange(size)
     if dataset.type == 'InMemoryImages':
-        # Whole images in memory where the preprocessor crops, else the encoder's size.
+        # The preprocessor crops to the encoder's size, or the data set resizes to it.
         augment = cfg.data_preprocessor.get('augment') or {}
         assert augment.get('size', dataset.img_size) == side
         data = dict(inputs=inputs, sample_idx=torch.arange(size))
@@ -71,19 +90,19 @@ def test_one_step_save_and_load(name, tmp_path):
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
     schedulers = cfg.param_scheduler
     schedulers = schedulers if isinstance(schedulers, list) else [schedulers]
-    for scheduler in schedulers:  # a schedule from a zero rate would train nothing
+    for scheduler in schedulers:  # at a learning rate of zero nothing would train
         scheduler = dict(scheduler, end=10)
         PARAM_SCHEDULERS.build(
             scheduler, default_args=dict(optimizer=wrapper, epoch_length=5)
         )
     if hasattr(model, 'start_epoch'):
-        model.start_epoch(1, 2)  # past the ramp of the weights
+        model.start_epoch(1, 2)  # past the warm-up of the loss weights
     before = {k: v.clone() for k, v in model.named_parameters()}
     out = model.train_step(batch(cfg), wrapper)
     assert all(torch.isfinite(torch.as_tensor(v)).all() for v in out.values())
     after = dict(model.named_parameters())
     trained = {k for k in before if not torch.equal(before[k], after[k])}
-    # In stage 1 the feature branch of MAE-K waits; everything else is trained.
+    # In stage 1 the feature branch of MAE-K is not used; everything else is trained.
     waiting = ()
     if hasattr(model, 'active_branches'):
         active = [name for name, _ in model.active_branches()]
@@ -107,10 +126,7 @@ def test_one_step_save_and_load(name, tmp_path):
 
 
 @pytest.mark.parametrize('name', ALL, ids=str)
-def test_header_and_hooks(name):
-    text = (ROOT / 'configs' / name).read_text()
-    assert text.startswith('# '), 'opens with what it trains'
-    assert f'configs/{name}' in text, 'gives the command'
+def test_hooks_and_data_sets_are_registered(name):
     cfg = load(name)
     for hook in cfg.default_hooks.values():
         assert HOOKS.get(hook.type) is not None
@@ -124,11 +140,69 @@ def test_header_and_hooks(name):
         assert test != train
 
 
+@pytest.mark.parametrize('name', NAMED, ids=str)
+def test_header_gives_the_command_the_cost_and_the_result(name):
+    path = ROOT / 'configs' / name
+    text = path.read_text()
+    header = text[: re.search(r'^[^#]', text, re.MULTILINE).start()]
+    tools = '(python tools/train.py|bash tools/dist_train.sh)'
+    command = rf'^#   {tools} configs/{re.escape(str(name))}( |$)'
+    assert re.search(command, header, re.MULTILINE), 'no command that trains it'
+    assert re.search(r'^# Cost( and result)?: ', header, re.MULTILINE)
+    assert re.search(r'^# (Result|Cost and result): ', header, re.MULTILINE)
+    folders = path.parent, ROOT, ROOT / 'configs', ROOT / 'configs/_base_/datasets'
+    for file in re.findall(r'(?<![\w.-])[\w./-]*\w\.(?:py|sh|md)\b', header):
+        assert any((folder / file).is_file() for folder in folders), file
+
+
+# What the first part of a name in selfsup/ says: the target encoder, and the masking.
+METHODS = {
+    'mae': (None, 'RandomMasking'),
+    'bootmae': ('StageEncoder', 'RandomMasking'),
+    'bootmae-ema': ('EMAEncoder', 'RandomMasking'),
+    'bootmae-eccv': ('EMAEncoder', 'BlockMasking'),
+    'feature-mae': ('PretrainedEncoder', 'RandomMasking'),
+}
+ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
+
+
+@pytest.mark.parametrize('name', PRETRAINING, ids=str)
+def test_the_name_says_method_encoder_and_data(name):
+    method, encoder, data = name.stem.split('_')
+    model = read(name).model
+    teacher = model.get('target_generator')
+    found = teacher and teacher.type, model.masking.type
+    assert found == METHODS[method]
+    assert model.backbone.type == ENCODERS[encoder.split('-')[0]]
+    assert '_' not in data
+
+
+@pytest.mark.parametrize(
+    'name', [p for p in NAMED if p.parts[0] == 'benchmarks'], ids=str
+)
+def test_the_name_of_a_benchmark_says_recipe_encoder_and_data(name):
+    parts = name.stem.removesuffix('_random').split('_')
+    assert len(parts) == 2 or parts.pop(0) == 'bootmae-eccv'
+    encoder, _ = parts
+    backbone = read(name).model.backbone
+    assert backbone.type.split('.')[-1] == ENCODERS[encoder.split('-')[0]]
+
+
+@pytest.mark.parametrize('name', OLD_NAMES, ids=str)
+def test_an_old_name_inherits_the_new_config(name):
+    assert new_name(name) in NAMED
+    assert read(name).to_dict() == read(new_name(name)).to_dict()
+
+
+def test_the_number_of_old_names():
+    assert len(OLD_NAMES) == 13  # as many as were renamed
+
+
 @pytest.mark.parametrize('name', BENCHMARKS, ids=str)
 def test_every_benchmark_has_a_twin_from_random_weights(name):
     twin = name.with_stem(f'{name.stem}_random')
     assert twin in TWINS
-    pretrained, random = (Config.fromfile(ROOT / 'configs' / p) for p in (name, twin))
+    pretrained, random = (read(p) for p in (name, twin))
     assert pretrained.model.backbone.pop('init_cfg') == dict(
         type='Pretrained', checkpoint=''
     )
@@ -136,7 +210,7 @@ def test_every_benchmark_has_a_twin_from_random_weights(name):
     assert pretrained.to_dict() == random.to_dict()
 
 
-def test_no_twin_is_alone():
+def test_every_twin_belongs_to_a_benchmark():
     assert len(TWINS) == len(BENCHMARKS)
 
 
@@ -145,7 +219,7 @@ def test_no_twin_is_alone():
 )
 def test_partial_finetuning_is_finetuning_of_the_last_block(name):
     full, part = (
-        Config.fromfile(ROOT / 'configs/benchmarks' / folder / name.name)
+        read(Path('benchmarks', folder, name.name))
         for folder in ('finetune', 'partial')
     )
     assert part.model.backbone.pop('frozen_stages') == 11
@@ -153,7 +227,7 @@ def test_partial_finetuning_is_finetuning_of_the_last_block(name):
 
 
 def encoder_of(cfg) -> tuple:
-    """What the pretraining and what takes its checkpoint must have in common."""
+    """What a pretraining config and a benchmark must share to exchange checkpoints."""
     encoder = cfg.model.backbone
     arch = encoder.arch
     arch = arch if isinstance(arch, str) else tuple(sorted(arch.items()))
@@ -162,10 +236,10 @@ def encoder_of(cfg) -> tuple:
 
 @pytest.mark.parametrize('name', BENCHMARKS, ids=str)
 def test_a_pretraining_checkpoint_loads_into_every_benchmark(name, tmp_path):
-    cfg = Config.fromfile(ROOT / 'configs' / name)
+    cfg = read(name)
     pretraining = next(
         selfsup
-        for selfsup in (Config.fromfile(ROOT / 'configs' / p) for p in PRETRAINING)
+        for selfsup in (read(p) for p in PRETRAINING)
         if encoder_of(selfsup) == encoder_of(cfg)
     )
     for each in (pretraining, cfg):

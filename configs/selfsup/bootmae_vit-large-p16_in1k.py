@@ -1,12 +1,2 @@
-# BootMAE (Dong et al., ECCV 2022), ViT-L/16, ImageNet-1K, 800 epochs, batch 4096. The
-# paper: linear 77.1, finetune 85.9 % top-1. Not trained here.
-#
-#   bash tools/dist_train.sh configs/selfsup/bootmae_vit-large-p16_in1k.py 8
-_base_ = 'bootmae_vit-base-p16_in1k.py'
-
-model = dict(
-    backbone=dict(arch='vit-large'),
-    neck=dict(pixel=dict(num_heads=16), feature=dict(embed_dims=1024, num_heads=16)),
-    target_generator=dict(decay=[(0, 0.999), (100, 0.9999)]),
-)
-param_scheduler = dict(min_ratio=1e-5 / 2.4e-3)
+# Old name of bootmae-eccv_vit-large-p16_in1k.py, for configs that inherit it.
+_base_ = './bootmae-eccv_vit-large-p16_in1k.py'

@@ -4,6 +4,9 @@
 #   model.target_generator.checkpoint=work_dirs/mae_vit-base-p16_in1k/epoch_800.pth
 #
 #   bash tools/dist_train.sh configs/selfsup/feature-mae_vit-base-p16_in1k.py 8
+#
+# Cost: python tools/cost.py configs/selfsup/feature-mae_vit-base-p16_in1k.py estimates it.
+# Result: not trained by this project; the figures above are the paper's.
 _base_ = 'mae_vit-base-p16_in1k.py'
 
 model = dict(

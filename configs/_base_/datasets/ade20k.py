@@ -1,5 +1,6 @@
-# ADE20K scene parsing, 150 classes, at 512 (data/ade/ADEChallengeData2016, from
-# http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip).
+# ADE20K scene parsing with 150 classes: random 512x512 crops in training, the short edge
+# resized to 512 in evaluation. Unpack this archive below data/ade/:
+# http://data.csail.mit.edu/places/ADEchallenge/ADEChallengeData2016.zip
 data_root = 'data/ade/ADEChallengeData2016'
 crop_size = (512, 512)
 data_preprocessor = dict(
@@ -25,7 +26,7 @@ train_pipeline = [
     dict(type='PhotoMetricDistortion'),
     dict(type='PackSegInputs'),
 ]
-# The labels are loaded after the image is resized: they are compared at their own size.
+# Labels are loaded after the resize: predictions are compared at the original size.
 test_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(type='Resize', scale=(2048, 512), keep_ratio=True),

@@ -1,8 +1,10 @@
-# CamVid street scenes at 240x180, 11 classes, 11 = void is ignored
-# (tools/prepare_data.py camvid --from ...). Crops of 128x128; evaluation on whole images.
+# CamVid's street scenes at 240x180 with 11 classes; label 11 (void) is ignored. Random
+# 128x128 crops in training, whole images in evaluation.
+# Get it with: python tools/prepare_data.py camvid --from camvid-240x180.tar
 _base_ = 'digit-scenes.py'
 
 data_root = 'data/camvid'
+crop_size = (128, 128)
 void = 11
 classes = [
     'sky', 'building', 'pole', 'road', 'pavement', 'tree', 'sign symbol', 'fence', 'car',
@@ -16,7 +18,7 @@ palette = [
 data_preprocessor = dict(
     mean=[123.675, 116.28, 103.53],
     std=[58.395, 57.12, 57.375],
-    size=(128, 128),
+    size=crop_size,
     seg_pad_val=void,
 )
 dataset = dict(
@@ -39,7 +41,7 @@ train_dataloader = dict(
             ),
             dict(
                 type='RandomCrop',
-                crop_size=(128, 128),
+                crop_size=crop_size,
                 cat_max_ratio=0.75,
                 ignore_index=void,
             ),

@@ -1,5 +1,7 @@
-# The bundled segmentation set: 400 / 100 scenes of two digits at 64x32, background and 10
-# digits (tools/prepare_data.py digit-scenes). Whole images, in training as in evaluation.
+# The bundled segmentation set: 400 training and 100 test scenes of two digits, 64x32, with
+# 11 classes: background and 10 digits. Whole images in training and evaluation.
+# Make it with: python tools/prepare_data.py digit-scenes
+data_root = 'data/digit-scenes'
 classes = ['background', *'0123456789']
 palette = [
     [0, 0, 0], [230, 25, 75], [60, 180, 75], [255, 225, 25], [0, 130, 200],
@@ -16,7 +18,7 @@ data_preprocessor = dict(
 )
 dataset = dict(
     type='SegFolder',
-    data_root='data/digit-scenes',
+    data_root=data_root,
     img_suffix='.png',
     seg_map_suffix='.png',
     classes=classes,

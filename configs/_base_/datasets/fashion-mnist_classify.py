@@ -1,25 +1,18 @@
-# Fashion-MNIST with labels: train on 60,000 images, evaluate on the 10,000 test ones.
-_base_ = 'cifar10_classify.py'
+# Fashion-MNIST with labels: 60,000 training images, evaluated on the 10,000 test images.
+_base_ = 'in_memory_classify.py'
 
+data_root = 'data/fashion-mnist'
 data_preprocessor = dict(mean=[72.9, 72.9, 72.9], std=[90.0, 90.0, 90.0])
 train_dataloader = dict(
-    dataset=dict(
-        source=dict(
-            _delete_=True,
-            type='FashionMNIST',
-            data_root='data/fashion-mnist',
-            split='train',
-        )
-    )
+    dataset=dict(source=dict(type='FashionMNIST', data_root=data_root, split='train'))
 )
 val_dataloader = dict(
     dataset=dict(
         source=dict(
-            _delete_=True,
             type='FashionMNIST',
-            data_root='data/fashion-mnist',
+            data_root=data_root,
             split='test',
-            test_mode=True,  # which mmpretrain's class goes by, not by the split
+            test_mode=True,  # mmpretrain's FashionMNIST obeys this, not the split
         )
     )
 )

@@ -1,22 +1,24 @@
-# Your own images, read from disk by mmpretrain's standard pipeline: any number, any
-# size. data_root is a folder, all images below it are used; ann_file, if given, lists
-# them (one path relative to data_root a line).
+# Your own unlabeled images, read from disk by mmpretrain's standard pipeline: any number,
+# any size. Every image below data_root is used; or only those that ann_file lists, one
+# path relative to data_root per line.
 _base_ = 'imagenet_selfsup.py'
 
+data_root = 'data/images'
+img_size = 64
 train_dataloader = dict(
     batch_size=64,
     num_workers=4,
     dataset=dict(
         _delete_=True,
         type='ImageFolder',
-        data_root='data/images',
+        data_root=data_root,
         ann_file='',
         with_label=False,
         pipeline=[
             dict(type='LoadImageFromFile'),
             dict(
                 type='RandomResizedCrop',
-                scale=64,
+                scale=img_size,
                 crop_ratio_range=(0.2, 1.0),
                 backend='pillow',
                 interpolation='bicubic',

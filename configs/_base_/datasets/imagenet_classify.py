@@ -1,5 +1,7 @@
-# ImageNet-1K with labels: random resized crop and flip; evaluation at 224 of 256.
+# ImageNet-1K with labels: random resized crop and flip in training. Evaluation resizes the
+# short edge to 256 and takes the central 224x224.
 data_root = 'data/imagenet'
+img_size = 224
 data_preprocessor = dict(
     type='ClsDataPreprocessor',
     num_classes=1000,
@@ -10,7 +12,10 @@ data_preprocessor = dict(
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
-        type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'
+        type='RandomResizedCrop',
+        scale=img_size,
+        backend='pillow',
+        interpolation='bicubic',
     ),
     dict(type='RandomFlip', prob=0.5),
     dict(type='PackInputs'),
@@ -40,12 +45,12 @@ val_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(
                 type='ResizeEdge',
-                scale=256,
+                scale=img_size * 256 // 224,
                 edge='short',
                 backend='pillow',
                 interpolation='bicubic',
             ),
-            dict(type='CenterCrop', crop_size=224),
+            dict(type='CenterCrop', crop_size=img_size),
             dict(type='PackInputs'),
         ],
     ),

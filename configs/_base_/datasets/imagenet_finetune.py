@@ -1,5 +1,5 @@
-# ImageNet-1K with the augmentation of finetuning: RandAugment m9, erasing 0.25, mixup
-# and cutmix together.
+# ImageNet-1K with the augmentation for finetuning: RandAugment m9, random erasing 0.25,
+# and both mixup and cutmix.
 _base_ = 'imagenet_classify.py'
 
 data_preprocessor = dict(
@@ -10,7 +10,10 @@ data_preprocessor = dict(
 train_pipeline = [
     dict(type='LoadImageFromFile'),
     dict(
-        type='RandomResizedCrop', scale=224, backend='pillow', interpolation='bicubic'
+        type='RandomResizedCrop',
+        scale={{_base_.img_size}},
+        backend='pillow',
+        interpolation='bicubic',
     ),
     dict(type='RandomFlip', prob=0.5),
     dict(

@@ -1,5 +1,7 @@
-# ImageNet-1K through mmpretrain's standard pipeline; 8 processes x 512.
+# ImageNet-1K's training images through mmpretrain's standard pipeline. 8 processes of 512
+# give the batch of 4096 that the schedule expects.
 data_root = 'data/imagenet'
+img_size = 224
 data_preprocessor = dict(
     type='SelfSupDataPreprocessor',
     mean=[123.675, 116.28, 103.53],
@@ -21,7 +23,7 @@ train_dataloader = dict(
             dict(type='LoadImageFromFile'),
             dict(
                 type='RandomResizedCrop',
-                scale=224,
+                scale=img_size,
                 crop_ratio_range=(0.2, 1.0),
                 backend='pillow',
                 interpolation='bicubic',

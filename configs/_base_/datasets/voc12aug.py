@@ -1,6 +1,6 @@
-# Pascal VOC 2012, 21 classes, with SBD's additional training maps (10,582 images;
-# data/VOCdevkit/VOC2012 as mmsegmentation's tools/dataset_converters/voc_aug.py leaves
-# it: SegmentationClassAug and ImageSets/Segmentation/aug.txt).
+# Pascal VOC 2012 with 21 classes and SBD's additional training labels: 10,582 training
+# images. mmsegmentation's tools/dataset_converters/voc_aug.py writes SegmentationClassAug
+# and ImageSets/Segmentation/aug.txt into data/VOCdevkit/VOC2012.
 _base_ = 'ade20k.py'
 
 data_root = 'data/VOCdevkit/VOC2012'

@@ -1,20 +1,22 @@
-# Full finetuning of the report's 48-d encoder on CIFAR-10, 100 epochs (the report:
-# 73.47 % top-1 after 1200 epochs).
+# Full finetuning of the 48-d encoder of the DeiT-Tiny / CIFAR-10 report on CIFAR-10, 100
+# epochs.
 #
 #   python tools/train.py configs/benchmarks/finetune/deit-tiny-d48_cifar10.py --cfg-options \
 #       model.backbone.init_cfg.checkpoint=work_dirs/bootmae_deit-tiny-d48_cifar10/epoch_200.pth
 #
-# Measured 2026-11-23, shortened to 4 epochs (train_cfg.max_epochs=4
-# train_cfg.val_interval=1 data_preprocessor.batch_augments=None
-# train_dataloader.batch_size=64 optim_wrapper.optimizer.lr=8e-3; 9 minutes on a core),
-# from stage_3.pth of the 12 epochs in selfsup/bootmae_deit-tiny-d48_cifar10.py, one seed,
-# top-1 on the 5,000 test images of the JPEG copy after epoch 1, 2, 3, 4:
+# Cost: the 4 epochs below took 9 minutes on one CPU core.
+# Result: the report has 73.47 % top-1 after 1200 epochs. This project measured 4 epochs on
+# 2026-11-23, one seed, from stage_3.pth of the 12 epochs in
+# selfsup/bootmae_deit-tiny-d48_cifar10.py, with
+#   train_cfg.max_epochs=4 train_cfg.val_interval=1 data_preprocessor.batch_augments=None
+#   train_dataloader.batch_size=64 optim_wrapper.optimizer.lr=8e-3
+# Top-1 on CIFAR-10 (JPEG copy, 5,000 test images) after epoch 1, 2, 3, 4:
 #   pretrained   45.9  51.6  53.9  54.0
 #   random       36.3  43.8  47.7  47.8
 #
 # From random weights: deit-tiny-d48_cifar10_random.py
 # Only the last blocks: ../partial/deit-tiny-d48_cifar10.py
-# The switches (mixup, averaged weights, distilled head, ...): see deit-tiny_cifar10.py.
+# Overrides (mixup, averaged weights, distilled head, ...): see deit-tiny_cifar10.py
 _base_ = 'deit-tiny_cifar10.py'
 
 model = dict(

@@ -1,7 +1,8 @@
-# Linear evaluation of an encoder that was not pretrained:
-# what deit-tiny_fashion-mnist.py has to beat.
+# Baseline of deit-tiny_fashion-mnist.py: the same training from random weights.
 #
 #   python tools/train.py configs/benchmarks/linear/deit-tiny_fashion-mnist_random.py
+#
+# Cost and result: see deit-tiny_fashion-mnist.py
 _base_ = './deit-tiny_fashion-mnist.py'
 
 model = dict(backbone=dict(init_cfg=None))

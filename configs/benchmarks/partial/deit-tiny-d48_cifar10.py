@@ -1,15 +1,17 @@
-# Partial finetuning, the report's 48-d encoder, CIFAR-10: the last n of 12 blocks, final norm and
-# head are trained, n = 1 here; all before them stays as it was pretrained. The recipe and
-# its switches are those of ../finetune/deit-tiny-d48_cifar10.py.
+# Partial finetuning of the 48-d encoder of the DeiT-Tiny / CIFAR-10 report on CIFAR-10: the
+# last n of 12 blocks, the final norm and the head are trained, n = 1 here. Everything
+# before them keeps its pretrained weights. The rest of the recipe and its overrides are in
+# ../finetune/deit-tiny-d48_cifar10.py.
 #
 #   python tools/train.py configs/benchmarks/partial/deit-tiny-d48_cifar10.py --cfg-options \
 #       model.backbone.init_cfg.checkpoint=work_dirs/bootmae_deit-tiny-d48_cifar10/epoch_200.pth
 #
+# Cost and result: not trained by this project.
 #   n                               0   1   2   4   6   12
 #   model.backbone.frozen_stages=  12  11  10   8   6   -1
 #
-# n = 0 trains the head alone, on frozen features; n = 12 is full finetuning (0 instead of
-# -1 would leave the patch embedding and the extra tokens frozen).
+# n = 0 trains the head on frozen features. n = 12 is full finetuning; for it use -1: 0 would
+# freeze the patch embedding and the extra tokens.
 # From random weights: deit-tiny-d48_cifar10_random.py
 _base_ = '../finetune/deit-tiny-d48_cifar10.py'
 

@@ -1,6 +1,8 @@
-# The twin of deit-tiny_digit-scenes.py from random weights.
+# Baseline of deit-tiny_digit-scenes.py: the same training from random weights.
 #
 #   python tools/train.py configs/benchmarks/segmentation/deit-tiny_digit-scenes_random.py
-_base_ = 'deit-tiny_digit-scenes.py'
+#
+# Cost and result: see deit-tiny_digit-scenes.py
+_base_ = './deit-tiny_digit-scenes.py'
 
 model = dict(backbone=dict(init_cfg=None))
