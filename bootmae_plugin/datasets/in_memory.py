@@ -11,13 +11,13 @@ from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
 from mmengine.utils import to_2tuple
 from mmpretrain.registry import DATASETS
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import UserError, check
+from .read import read_image
 
 MAX_BYTES = 64 * 2**30
 
@@ -128,38 +128,11 @@ class InMemoryImages(Dataset):
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
         """``inputs`` (B, 3, H, W) uint8, ``sample_idx`` (B,), ``gt_label`` (B,)."""
         ids = torch.as_tensor(indices)
-        batch = dict(inputs=self.images[ids], sample_idx=ids)
+        # index_select copies whole images, which is much faster than images[ids].
+        batch = dict(inputs=self.images.index_select(0, ids), sample_idx=ids)
         if self.labels is not None:
             batch['gt_label'] = self.labels[ids]
         return batch
-
-
-def read_image(info: dict, size: tuple[int, int]) -> np.ndarray | str:
-    """Pixels (*size, 3) uint8 of a sample, or one line on why there are none."""
-    try:
-        image = info['img'] if 'img' in info else info['img_path']
-        if isinstance(image, np.ndarray):
-            image = Image.fromarray(image)
-        else:
-            image = Image.open(image)
-        image = image.convert('RGB')
-    except Exception as error:  # PIL raises SyntaxError, OSError, ValueError, ...
-        return f'{info.get("img_path", "an image")} ({error})'
-    target = size[::-1]  # PIL's order: width, height
-    if image.size != target:
-        scale = max(want / side for want, side in zip(target, image.size, strict=True))
-        image = image.resize(
-            [
-                max(want, round(side * scale))
-                for want, side in zip(target, image.size, strict=True)
-            ],
-            Image.BICUBIC,
-        )
-        left, top = (
-            (side - want) // 2 for want, side in zip(target, image.size, strict=True)
-        )
-        image = image.crop((left, top, left + target[0], top + target[1]))
-    return np.asarray(image)
 
 
 @FUNCTIONS.register_module()

@@ -1,0 +1,80 @@
+"""Reading one image file or array as 8-bit RGB of a fixed size."""
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ..errors import UserError
+
+# Pillow opens 16-bit PNG and PGM files as mode 'I' in some versions.
+FORMATS_OF_16_BITS = ('PNG', 'PPM')
+
+
+def to_rgb(image: Image.Image) -> Image.Image:
+    """Convert an image of any mode to upright 8-bit RGB.
+
+    The pixels are those that mmcv's ``LoadImageFromFile`` gives for the same file:
+
+    * EXIF orientation is applied;
+    * 16-bit images keep the high byte of every value, so 0..65535 becomes 0..255;
+    * 32-bit images (Pillow's modes ``I`` and ``F``) are refused, because their range
+      is unknown;
+    * an alpha channel is dropped.
+
+    Args:
+        image: The image, which is rotated in place.
+
+    Raises:
+        UserError: if the image has 32-bit pixels.
+    """
+    ImageOps.exif_transpose(image, in_place=True)  # copies nothing if it is upright
+    has_16_bits = image.mode == 'I' and image.format in FORMATS_OF_16_BITS
+    if image.mode.startswith('I;16') or has_16_bits:
+        # convert() would clip at 255 instead of scaling, which gives a white image.
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    if image.mode in ('I', 'F'):
+        raise UserError(
+            f'32-bit pixels (mode {image.mode}) have no fixed range: convert the image '
+            'to 8 or 16 bits'
+        )
+    return image.convert('RGB')
+
+
+def resize_and_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """Resize an image (bicubic) until it covers ``size``, then crop the center.
+
+    Args:
+        image: The image.
+        size: (height, width) in pixels.
+    """
+    target = size[::-1]  # Pillow's order: width, height
+    if image.size == target:
+        return image
+    sides = list(zip(target, image.size, strict=True))
+    scale = max(want / side for want, side in sides)
+    covering = [max(want, round(side * scale)) for want, side in sides]
+    image = image.resize(covering, Image.BICUBIC)
+    left, top = ((c - want) // 2 for c, want in zip(covering, target, strict=True))
+    return image.crop((left, top, left + target[0], top + target[1]))
+
+
+def read_image(info: dict, size: tuple[int, int]) -> np.ndarray | str:
+    """Read the image of a sample.
+
+    Args:
+        info: Sample with ``img`` (an array) or ``img_path``.
+        size: (height, width) in pixels; see :func:`resize_and_crop`.
+
+    Returns:
+        (height, width, 3) uint8 pixels in RGB, or one line that says why the image
+        cannot be read.
+    """
+    try:
+        image = info['img'] if 'img' in info else info['img_path']
+        if isinstance(image, np.ndarray):
+            image = to_rgb(Image.fromarray(image))
+        else:
+            with Image.open(image) as file:
+                image = to_rgb(file)
+    except Exception as error:  # Pillow raises SyntaxError, OSError, ValueError, ...
+        return f'{info.get("img_path", "an image")} ({error})'
+    return np.asarray(resize_and_crop(image, size))
