@@ -1,91 +1,82 @@
-"""Linear evaluation in minutes: features once, then the linear layer alone.
+"""Evaluate a pretrained encoder by a linear layer, in minutes.
 
-Learning rate and weight decay are chosen on a tenth of the training images; the test
-images are looked at once a seed. The slow route, which encodes every image every epoch,
-is tools/train.py; --commands prints its command for the same training.
+The features are extracted once and cached; then the layer alone is trained. Learning
+rate and weight decay are chosen on a tenth of the training images; the test set is
+evaluated once per seed. --commands prints the tools/train.py command of the same
+training, which encodes every image in every epoch.
 """
 
 import argparse
-import shlex
 
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import check
+from ..evaluation import FeatureSet, linear_probe, training_command
+from ..evaluation.linear_probe import DECAYS
 from .common import run
-from .features import add_arguments, feature_sets, write_figures
+from .features import add_arguments, load_feature_sets, write_figures
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     add_arguments(parser)
-    parser.add_argument('--epochs', type=int, default=90, help='default: 90')
-    parser.add_argument('--seeds', type=int, default=3, help='default: 3')
-    parser.add_argument('--batch-size', type=int, default=512, help='default: 512')
     parser.add_argument(
-        '--optimiser',
+        '--epochs', type=int, default=90, help='epochs of the training (default: 90)'
+    )
+    parser.add_argument(
+        '--seeds', type=int, default=3, help='number of trainings (default: 3)'
+    )
+    parser.add_argument(
+        '--batch-size', type=int, default=512, help='images per step (default: 512)'
+    )
+    parser.add_argument(
+        '--optimizer',
         default='sgd',
-        help="sgd (default), or lars, the DeiT-Tiny / CIFAR-10 report's",
+        help="sgd (default), or lars as in the DeiT-Tiny / CIFAR-10 report",
+    )
+    parser.add_argument(  # the name before, still accepted
+        '--optimiser',
+        dest='optimizer',
+        default=argparse.SUPPRESS,
+        help=argparse.SUPPRESS,
     )
     parser.add_argument(
-        '--lr', type=float, nargs='+', help='to choose from, of a batch of 512'
+        '--lr',
+        type=float,
+        nargs='+',
+        help='learning rates to choose from, for a batch of 512',
     )
-    parser.add_argument('--weight-decay', type=float, nargs='+', help='to choose from')
+    parser.add_argument(
+        '--weight-decay', type=float, nargs='+', help='weight decays to choose from'
+    )
     parser.add_argument(
         '--search-epochs',
         type=int,
-        help='of each choice (default: a third of --epochs, at most 90)',
+        help='epochs of each choice (default: a third of --epochs, at most 90)',
     )
     parser.add_argument(
-        '--commands', action='store_true', help='print the ones of the slow route'
+        '--commands',
+        action='store_true',
+        help='print the tools/train.py commands of the same trainings',
     )
     return parser.parse_args(argv)
 
 
-def command(args: argparse.Namespace, pool: str, width: int, result) -> str:
-    """The same training by tools/train.py, without augmentation."""
-    start = {'model.backbone.init_cfg.checkpoint': args.checkpoint}
-    if args.checkpoint == 'random':
-        start = {'model.backbone.init_cfg': None}
-    options = {
-        **start,
-        'model.backbone.out_type': pool,
-        'model.backbone.out_indices': args.block,
-        'model.neck.input_features': width,
-        'model.head.in_channels': width,
-        'data_preprocessor.augment': None,
-        'train_dataloader.batch_size': args.batch_size,
-        'train_cfg.max_epochs': args.epochs,
-        'optim_wrapper.optimizer.type': args.optimiser.upper(),
-        'optim_wrapper.optimizer.lr': result.rate,
-        'optim_wrapper.optimizer.weight_decay': result.decay,
-        **(args.cfg_options or {}),
-    }
-    words = [f'{key}={value}' for key, value in options.items()]
-    return shlex.join(
-        ['python', 'tools/train.py', args.config, '--cfg-options', *words]
-    )
-
-
 def evaluate_linear(args: argparse.Namespace) -> None:
-    import torch
-    from mmengine.registry import init_default_scope
-    from rich.console import Console
-    from rich.table import Table
-
-    from bootmae_plugin.errors import check
-    from bootmae_plugin.evaluation import FeatureSet, linear_probe
-    from bootmae_plugin.evaluation.linear_probe import DECAYS
-
     for name in ('epochs', 'seeds', 'batch_size', 'search_epochs'):
         value, option = getattr(args, name), name.replace('_', '-')
         check(value is None or value > 0, f'--{option} {value} must be positive')
-    init_default_scope('mmpretrain')
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     table = Table(
         title=f'Linear top-1 (%), {args.seeds} seeds, {args.epochs} epochs of '
-        f'{args.optimiser.upper()}'
+        f'{args.optimizer.upper()}'
     )
     for column in ('pool', 'width', 'test', 'held out', 'lr', 'weight decay'):
         table.add_column(column, justify='left' if column == 'pool' else 'right')
     commands, figures = [], {}
-    for pool, data in feature_sets(args).items():
+    for pool, data in load_feature_sets(args).items():
         width = data.train.shape[1]
         result = linear_probe(
             FeatureSet(*(tensor.to(device) for tensor in data)),
@@ -95,7 +86,7 @@ def evaluate_linear(args: argparse.Namespace) -> None:
             args.weight_decay or DECAYS,
             args.search_epochs,
             copies=1 + args.flip,
-            optimiser=args.optimiser,
+            optimizer=args.optimizer,
             batch_size=args.batch_size,
         )
         table.add_row(
@@ -107,7 +98,19 @@ def evaluate_linear(args: argparse.Namespace) -> None:
             f'{result.decay:g}',
         )
         figures[pool] = result._asdict()
-        commands.append(command(args, pool, width, result))
+        command = training_command(
+            args.config,
+            args.checkpoint,
+            pool,
+            width,
+            result,
+            args.epochs,
+            args.optimizer,
+            args.batch_size,
+            args.block,
+            args.cfg_options,
+        )
+        commands.append(command)
     Console().print(table)
     write_figures(args.out, figures)
     if args.commands:

@@ -1,4 +1,4 @@
-"""Nearest-neighbour classification of frozen features."""
+"""Nearest-neighbor classification of frozen features."""
 
 import torch
 import torch.nn.functional as F
@@ -17,17 +17,17 @@ def knn_predict(
     temperature: float = 0.07,
     batch_size: int = 500,
 ) -> Tensor:
-    """Weighted k-NN on the cosine similarity (Wu et al. 2018; DINO's protocol).
+    """Classify by weighted k-NN on the cosine similarity (Wu et al. 2018, as in DINO).
 
     Args:
         features: (M, D) to classify.
         bank: (N, D) of the training images.
-        labels: (N,) their classes.
+        labels: (N,) classes of the training images.
         num_classes: Number of classes.
-        k: Neighbours. Defaults to 20.
-        temperature: A neighbour of similarity s votes with exp(s / temperature).
+        k: Number of neighbors. Defaults to 20.
+        temperature: A neighbor of similarity s votes with weight exp(s / temperature).
             Defaults to 0.07.
-        batch_size: Rows at a time; the result does not depend on it.
+        batch_size: Rows per batch; the result does not depend on it. Defaults to 500.
 
     Returns:
         (M,) predicted classes.
@@ -37,21 +37,21 @@ def knn_predict(
     """
     check(
         0 < k <= len(bank),
-        f'k={k} neighbours of {len(bank)} training images: choose 1 to {len(bank)}',
+        f'k={k} neighbors of {len(bank)} training images: choose 1 to {len(bank)}',
     )
     bank = F.normalize(bank, dim=1)
     predicted = []
     for rows in F.normalize(features, dim=1).split(batch_size):
         similarity, index = (rows @ bank.T).topk(k, dim=1)
         votes = torch.zeros(len(rows), num_classes)
-        # Relative to the nearest, which changes no order and cannot overflow.
+        # Relative to the nearest neighbor: the order is the same, nothing overflows.
         weight = ((similarity - similarity[:, :1]) / temperature).exp()
         predicted.append(votes.scatter_add(1, labels[index], weight).argmax(dim=1))
     return torch.cat(predicted)
 
 
 def knn_accuracy(data: FeatureSet, k: int = 20, temperature: float = 0.07) -> float:
-    """Top-1 in percent of the test images, see :func:`knn_predict`."""
+    """Return the top-1 accuracy in percent on the test images; see knn_predict."""
     classes = int(max(data.train_labels.max(), data.test_labels.max())) + 1
     predicted = knn_predict(
         data.test, data.train, data.train_labels, classes, k, temperature

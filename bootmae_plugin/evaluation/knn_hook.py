@@ -1,4 +1,6 @@
-"""How good the features are while pretraining, without disturbing it."""
+"""k-NN accuracy and spread of the features during pretraining."""
+
+import logging
 
 import torch
 import torch.nn.functional as F
@@ -10,15 +12,17 @@ from torch import Tensor
 
 from ..engine.unwrap import unwrap_model
 from ..errors import check
+from .features import FeatureSet, extract_features
+from .knn import knn_accuracy
 
 COLLAPSED = 0.05
 
 
 def feature_std(features: Tensor) -> float:
-    """Spread of normalised features (N, D): about 1 in all directions, 0 collapsed.
+    """Return the spread of features (N, D): about 1 in all directions, 0 collapsed.
 
-    The standard deviation of each channel of the L2-normalised features over the
-    images, averaged, times sqrt(D) (SimSiam, section 4).
+    The standard deviation over the images of each channel of the L2-normalized
+    features, averaged over the channels, times sqrt(D) (SimSiam, section 4).
     """
     std = F.normalize(features, dim=1).std(dim=0, correction=0)
     return float(std.mean() * features.shape[1] ** 0.5)
@@ -28,16 +32,17 @@ def feature_std(features: Tensor) -> float:
 class KNNHook(Hook):
     """Log k-NN top-1 and the spread of the features every n epochs of pretraining.
 
-    The losses of the run are the same with and without it. A teacher whose features
-    lose their spread raises a warning that says so.
+    The losses of the run are the same with and without the hook. It warns about a
+    teacher whose features have collapsed.
 
     Args:
-        train: Config of the labelled training images (``InMemoryImages``).
-        test: Config of those to classify; take held-out training images where the test
-            set is not to be looked at.
-        interval: Epochs between two evaluations. Defaults to 10.
-        k: Neighbours. Defaults to 20.
-        pool: ``out_type`` of the features. Defaults to 'avg'.
+        train: Config of the labeled training images (``InMemoryImages``).
+        test: Config of the images to classify. To keep the test set unseen, use
+            held-out training images.
+        interval: Epochs between two evaluations; the last epoch is always evaluated.
+            Defaults to 10.
+        k: Number of neighbors. Defaults to 20.
+        pool: Pooling of the tokens (``out_type`` of the encoder). Defaults to 'avg'.
 
     Raises:
         UserError: before training, if a data set has no labels.
@@ -70,36 +75,28 @@ class KNNHook(Hook):
         if not (last or self.every_n_epochs(runner, self.interval)):
             return
         if dist.is_main_process():
-            # Blocks compiled for training would be compiled again for other sizes.
+            # Compiled blocks would be compiled again for each new batch size.
             with torch.compiler.set_stance('force_eager'):
                 self._evaluate(runner)
         dist.barrier()
 
     def _evaluate(self, runner) -> None:
-        from . import FeatureSet, extract_features, knn_accuracy
-
         model = unwrap_model(runner.model)
         preprocess = model.data_preprocessor
 
-        def normalise(images: Tensor) -> Tensor:
+        def normalize(images: Tensor) -> Tensor:
             return preprocess(dict(inputs=images))['inputs']
 
         def features(encoder: torch.nn.Module, images: Tensor) -> Tensor:
-            return extract_features(encoder, images, normalise, [self.pool])[self.pool]
+            return extract_features(encoder, images, normalize, [self.pool])[self.pool]
 
         train, test = self.data
         encoded = features(model.backbone, train.images)
+        data = FeatureSet(
+            encoded, train.labels, features(model.backbone, test.images), test.labels
+        )
         values = dict(
-            knn_top1=knn_accuracy(
-                FeatureSet(
-                    encoded,
-                    train.labels,
-                    features(model.backbone, test.images),
-                    test.labels,
-                ),
-                self.k,
-            ),
-            feature_std=feature_std(encoded),
+            knn_top1=knn_accuracy(data, self.k), feature_std=feature_std(encoded)
         )
         teacher = getattr(model.target_generator, 'encoder', None)
         if teacher is not None and hasattr(teacher, 'encode') and model.stage > 1:
@@ -108,10 +105,10 @@ class KNNHook(Hook):
             if spread < COLLAPSED:
                 print_log(
                     f'the teacher has collapsed: the spread of its features is '
-                    f'{spread:.3f} (0 is one constant, about 1 is healthy); go back to '
-                    'a checkpoint before, with fewer stages or a larger EMA decay',
+                    f'{spread:.3f} (about 1 is healthy, 0 is a constant). Start again '
+                    'from an earlier checkpoint with fewer stages or a larger EMA decay',
                     'current',
-                    level=30,
+                    logging.WARNING,
                 )
         runner.visualizer.add_scalars(values, step=runner.epoch + 1)
         text = '  '.join(f'{key} {value:.3f}' for key, value in values.items())

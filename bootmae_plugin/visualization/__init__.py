@@ -1,14 +1,13 @@
 """Pictures of a run: reconstructions and loss curves."""
 
 from .curves import plot_losses, read_scalars
-from .reconstruction import (
-    load_model,
+from .pictures import (
     quadruplets,
-    reconstruct,
     save_mask_sweep,
     save_quadruplets,
     save_reconstructions,
 )
+from .reconstruction import load_model, reconstruct, set_mask_ratio
 from .reconstruction_hook import ReconstructionHook
 
 __all__ = [
@@ -21,4 +20,5 @@ __all__ = [
     'save_mask_sweep',
     'save_quadruplets',
     'save_reconstructions',
+    'set_mask_ratio',
 ]

@@ -1,17 +1,21 @@
-"""Loss curves with their stage boundaries, from the log of a work dir."""
+"""Loss curves with the stage boundaries, from the log of a work dir."""
 
 import json
 from pathlib import Path
 
 from ..errors import check
+from .figures import new_figure, save_figure
 
 
 def read_scalars(work_dir: str | Path) -> list[dict]:
-    """Everything that was logged in a work dir, over all (resumed) runs, in order.
+    """Read the logged scalars of a work dir, of all its (resumed) runs, in order.
 
     Returns:
-        One dict a log line: training ones have ``iter``, validation ones do not have
-        ``loss``.
+        One dict per log line. Lines of training have ``iter``; lines of validation have
+        no ``loss``.
+
+    Raises:
+        UserError: if the folder has no log.
     """
     files = sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
     check(
@@ -23,15 +27,18 @@ def read_scalars(work_dir: str | Path) -> list[dict]:
 
 
 def plot_losses(work_dir: str | Path, out: str | Path) -> Path:
-    """Draw the loss of every branch over the epochs; a line where a stage starts."""
-    import matplotlib
+    """Draw the loss of every branch over the epochs, with a line where a stage starts.
 
-    matplotlib.use('Agg')
-    import matplotlib.pyplot as plt
+    Args:
+        work_dir: Folder of the run.
+        out: Picture to write.
 
+    Raises:
+        UserError: if the folder has no training log.
+    """
     records = [r for r in read_scalars(work_dir) if 'loss' in r]
     check(bool(records), f'{work_dir} holds no training log yet')
-    figure, axes = plt.subplots(figsize=(7, 4), constrained_layout=True)
+    figure, ((axes,),) = new_figure((7, 4))
     per_epoch = max(r['iter'] / r['epoch'] for r in records)
     branches = sorted({k for r in records for k in r if k.startswith('loss_')})
     for name in branches or ['loss']:
@@ -40,13 +47,9 @@ def plot_losses(work_dir: str | Path, out: str | Path) -> Path:
     stages = [(r['iter'] / per_epoch, int(r.get('stage', 1))) for r in records]
     for (_, before), (x, stage) in zip(stages, stages[1:], strict=False):
         if stage != before:
-            start = int(x - 1e-6)  # the boundary is the start of that epoch
-            axes.axvline(start, color='grey', linestyle='--', linewidth=1)
+            start = int(x - 1e-6)  # the stage starts with the epoch
+            axes.axvline(start, color='gray', linestyle='--', linewidth=1)
             axes.annotate(f' stage {stage}', (start, axes.get_ylim()[1]), va='top')
     axes.set(xlabel='epoch', ylabel='loss', title=Path(work_dir).name)
     axes.legend()
-    out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(out, dpi=120)
-    plt.close(figure)
-    return out
+    return save_figure(figure, out, dpi=120)

@@ -1,4 +1,4 @@
-"""Reconstructions while pretraining, on the visualizer's backends."""
+"""Reconstructions during pretraining, for the visualizer's backends."""
 
 import torch
 from mmengine.hooks import Hook
@@ -7,18 +7,23 @@ from mmpretrain.registry import HOOKS
 from ..engine.unwrap import unwrap_model
 from ..errors import check
 from ..models.heads import PixelHead
+from .pictures import quadruplets
 
 
 @HOOKS.register_module()
 class ReconstructionHook(Hook):
     """Draw original | masked | reconstruction | pasted every n epochs.
 
-    The same images of the training set under the same masks each time, and the run's
-    random numbers stay as they are. Stages without a pixel branch draw nothing.
+    It takes the same training images and the same masks each time, and leaves the
+    run's random state unchanged. In a stage without a pixel branch it draws nothing.
 
     Args:
-        interval: Epochs between two pictures. Defaults to 10.
-        number: Images. Defaults to 8.
+        interval: Epochs between two pictures; the last epoch is always drawn. Defaults
+            to 10.
+        number: Number of images. Defaults to 8.
+
+    Raises:
+        UserError: before training, if the data set is not held in memory.
     """
 
     priority = 'VERY_LOW'
@@ -33,13 +38,11 @@ class ReconstructionHook(Hook):
     def before_run(self, runner) -> None:
         check(
             hasattr(runner.train_dataloader.dataset, 'images'),
-            'ReconstructionHook takes its images from a data set held in memory '
-            '(InMemoryImages): remove the hook, or use tools/reconstruct.py',
+            'ReconstructionHook needs a data set held in memory (InMemoryImages): '
+            'remove the hook, or use tools/reconstruct.py',
         )
 
     def after_train_epoch(self, runner) -> None:
-        from . import quadruplets
-
         model = unwrap_model(runner.model)
         pixels = [h for _, h in model.active_branches() if isinstance(h, PixelHead)]
         last = runner.epoch + 1 == runner.max_epochs
@@ -50,7 +53,8 @@ class ReconstructionHook(Hook):
         with torch.random.fork_rng([device] if device.type == 'cuda' else []):
             torch.manual_seed(0)
             model.eval()
-            with torch.compiler.set_stance('force_eager'):  # see KNNHook
+            # Compiled blocks would be compiled again for this batch size.
+            with torch.compiler.set_stance('force_eager'):
                 picture = quadruplets(model, images)
             model.train()
         runner.visualizer.add_image('reconstruction', picture, step=runner.epoch + 1)

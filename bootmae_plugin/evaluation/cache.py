@@ -1,0 +1,108 @@
+"""A cache of features on disk, named by everything that the features depend on."""
+
+import hashlib
+import inspect
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import UserError
+from ..models import pooling
+from . import features as extraction
+
+# Libraries whose sources are not hashed: their updates rarely change a feature.
+LIBRARIES = {'torch', 'timm', 'mmengine', 'mmcv', 'mmpretrain', *sys.stdlib_module_names}
+
+
+def code_version(encoder: nn.Module) -> str:
+    """Hash the source code that computes features.
+
+    It is the code of the encoder's classes and of the classes of its parts (libraries
+    left out), of the pooling, and of the extraction.
+    """
+    names = {pooling.__name__, extraction.__name__} | {
+        cls.__module__ for part in encoder.modules() for cls in type(part).__mro__
+    }
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        if name.split('.')[0] not in LIBRARIES:
+            digest.update(f'{name}\n{_source(name)}'.encode())
+    return digest.hexdigest()
+
+
+def _source(module: str) -> str:
+    """Return the source of a module; nothing where there is no file, as in a notebook."""
+    try:
+        return inspect.getsource(sys.modules[module])
+    except (OSError, TypeError):
+        return ''
+
+
+def cache_key(encoder: nn.Module, images: Tensor, **settings) -> str:
+    """Return a name that differs for other weights, code, images or settings."""
+    settings = dict(settings, code=code_version(encoder))
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
+    for name, value in sorted(encoder.state_dict().items()):
+        digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
+        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
+    digest.update(f'{tuple(images.shape)}'.encode())
+    digest.update(images.contiguous().numpy().tobytes())
+    return digest.hexdigest()[:24]
+
+
+def load_features(
+    folder: str | Path,
+    keys: dict[str, str],
+    extract: Callable[[list[str]], dict[str, Tensor]],
+) -> dict[str, Tensor]:
+    """Load features from the cache; extract and store those that are missing.
+
+    A damaged file, left by an interrupted extraction or a full disk, is reported and
+    extracted again.
+
+    Args:
+        folder: Folder of the cache.
+        keys: The :func:`cache_key` of each pooling.
+        extract: Returns the features of a list of poolings. It is called at most once.
+
+    Raises:
+        UserError: if the cache cannot be written.
+    """
+    paths = {pool: Path(folder) / f'{key}.safetensors' for pool, key in keys.items()}
+    found = {pool: _read(path) for pool, path in paths.items()}
+    missing = [pool for pool, features in found.items() if features is None]
+    extracted = extract(missing) if missing else {}
+    for pool in missing:
+        path = paths[pool]
+        partial = path.with_suffix('.partial')
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            save_file({'features': extracted[pool].contiguous()}, partial)
+        except (OSError, SafetensorError) as error:
+            raise UserError(
+                f'the features cannot be written to {partial} ({error}): make room, or '
+                'choose another --cache'
+            ) from error
+        partial.replace(path)
+    return {pool: extracted.get(pool, features) for pool, features in found.items()}
+
+
+def _read(path: Path) -> Tensor | None:
+    """Read a cached tensor; None if there is none. A damaged file is removed."""
+    partial = path.with_suffix('.partial')
+    if partial.exists():
+        print(f'{partial} is left from an interrupted extraction: extracted again')
+        partial.unlink()
+    if not path.exists():
+        return None
+    try:
+        return load_file(path)['features']
+    except (SafetensorError, OSError, KeyError) as error:
+        print(f'{path} is damaged ({error}): extracted again')
+        path.unlink()
+        return None
