@@ -14,7 +14,7 @@ from rich.table import Table
 
 from ..errors import check
 from ..evaluation import FeatureSet, linear_probe, training_command
-from ..evaluation.linear_probe import DECAYS
+from ..evaluation.linear_probe import DECAYS, OPTIMIZER_CONFIGS
 from .common import run
 from .features import add_arguments, load_feature_sets, write_figures
 
@@ -33,12 +33,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument(
         '--optimizer',
+        choices=sorted(OPTIMIZER_CONFIGS),
         default='sgd',
-        help="sgd (default), or lars as in the DeiT-Tiny / CIFAR-10 report",
+        help='sgd (default), or lars as in the DeiT-Tiny / CIFAR-10 report',
     )
     parser.add_argument(  # the name before, still accepted
         '--optimiser',
         dest='optimizer',
+        choices=sorted(OPTIMIZER_CONFIGS),
         default=argparse.SUPPRESS,
         help=argparse.SUPPRESS,
     )

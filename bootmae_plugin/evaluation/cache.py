@@ -16,7 +16,14 @@ from ..models import pooling
 from . import features as extraction
 
 # Libraries whose sources are not hashed: their updates rarely change a feature.
-LIBRARIES = {'torch', 'timm', 'mmengine', 'mmcv', 'mmpretrain', *sys.stdlib_module_names}
+LIBRARIES = {
+    'torch',
+    'timm',
+    'mmengine',
+    'mmcv',
+    'mmpretrain',
+    *sys.stdlib_module_names,
+}
 
 
 def code_version(encoder: nn.Module) -> str:
@@ -36,7 +43,7 @@ def code_version(encoder: nn.Module) -> str:
 
 
 def _source(module: str) -> str:
-    """Return the source of a module; nothing where there is no file, as in a notebook."""
+    """Return the source of a module; an empty one without a file (a notebook)."""
     try:
         return inspect.getsource(sys.modules[module])
     except (OSError, TypeError):

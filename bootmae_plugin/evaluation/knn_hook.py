@@ -104,9 +104,9 @@ class KNNHook(Hook):
             values['teacher_std'] = spread
             if spread < COLLAPSED:
                 print_log(
-                    f'the teacher has collapsed: the spread of its features is '
-                    f'{spread:.3f} (about 1 is healthy, 0 is a constant). Start again '
-                    'from an earlier checkpoint with fewer stages or a larger EMA decay',
+                    f'the teacher has collapsed: its features have a spread of '
+                    f'{spread:.3f} (about 1 is healthy). Go back to an earlier '
+                    'checkpoint, with fewer stages or a larger EMA decay',
                     'current',
                     logging.WARNING,
                 )

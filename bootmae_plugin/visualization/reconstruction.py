@@ -30,10 +30,12 @@ def load_model(config: str | Path, checkpoint: str | Path) -> nn.Module:
     model_cfg = cfg.get('model') or {}
     check(
         model_cfg.get('masking') is not None,
-        f'{config} trains no masked autoencoder (model.type={model_cfg.get("type")}), '
-        'so there is nothing to reconstruct: give a config below configs/selfsup/',
+        f'{config} trains no masked autoencoder (model.type={model_cfg.get("type")}): '
+        'give a config below configs/selfsup/',
     )
-    model = MODELS.build(dict(model_cfg, data_preprocessor=cfg.get('data_preprocessor')))
+    model = MODELS.build(
+        dict(model_cfg, data_preprocessor=cfg.get('data_preprocessor'))
+    )
     weights = state_dict_of(read_checkpoint(checkpoint))
     compare_keys(
         model.state_dict(),

@@ -6,16 +6,13 @@ import numpy as np
 import pytest
 import torch
 
+from bootmae_plugin import UserError
+from bootmae_plugin.checkpoints.export import convert_checkpoint
 from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
 from bootmae_plugin.models import MaskedDeiT, MaskedViT
 from tests.checkpoints.test_formats import ARCH, mmpretrain_classifier, timm_model
 from tests.conftest import golden_files
 from tests.models.test_algorithm import build
-from tests.tiny import run_tool
-
-
-def convert(*args):
-    run_tool('convert_checkpoint.py', *args)
 
 
 def encoder_of(path, **kwargs):
@@ -33,17 +30,17 @@ def encoder_of(path, **kwargs):
         ('vit_tiny_patch16_224', MaskedViT),
     ],
 )
-def test_timm_there_and_back(tmp_path, capsys, name, cls):
+def test_timm_there_and_back(tmp_path, name, cls):
     theirs = timm_model(name)
     torch.save(theirs.state_dict(), tmp_path / 'timm.pth')
-    convert(tmp_path / 'timm.pth', tmp_path / 'ours.pth')
-    assert 'dropped: head' in capsys.readouterr().out
+    done = convert_checkpoint(tmp_path / 'timm.pth', tmp_path / 'ours.pth')
+    assert done.dropped.startswith('head (2 tensors)')
     ours = encoder_of(tmp_path / 'ours.pth', cls=cls, out_type='raw')
     images = torch.randn(2, 3, 32, 32)
     expected = theirs.forward_features(images)
     assert torch.allclose(ours(images)[0], expected, atol=1e-5)
 
-    convert(tmp_path / 'ours.pth', tmp_path / 'back.safetensors', '--to', 'timm')
+    convert_checkpoint(tmp_path / 'ours.pth', tmp_path / 'back.safetensors', to='timm')
     back = timm_model(name)
     result = back.load_state_dict(read_checkpoint(tmp_path / 'back.safetensors'), False)
     assert all(key.startswith('head') for key in result.missing_keys)
@@ -54,7 +51,7 @@ def test_timm_there_and_back(tmp_path, capsys, name, cls):
 def test_to_mmpretrain_and_back(tmp_path):
     model = build(neck=dict(type='MAEDecoder', embed_dims=16, depth=1, num_heads=2))
     torch.save(dict(state_dict=model.state_dict()), tmp_path / 'ours.pth')
-    convert(tmp_path / 'ours.pth', tmp_path / 'theirs.pth', '--to', 'mmpretrain')
+    convert_checkpoint(tmp_path / 'ours.pth', tmp_path / 'theirs.pth', to='mmpretrain')
     weights = state_dict_of(read_checkpoint(tmp_path / 'theirs.pth'))
     # The exported encoder is the student's alone: no teacher, decoder or head.
     assert all(key.startswith('backbone.') for key in weights)
@@ -65,7 +62,7 @@ def test_to_mmpretrain_and_back(tmp_path):
     expected = model.backbone.eval().encode(images).tokens
     assert torch.allclose(theirs(images)[0], expected, atol=1e-5)
 
-    convert(tmp_path / 'theirs.pth', tmp_path / 'back.pth')
+    convert_checkpoint(tmp_path / 'theirs.pth', tmp_path / 'back.pth')
     back = encoder_of(tmp_path / 'back.pth', out_type='raw')
     assert torch.equal(back(images)[0], expected)
 
@@ -77,7 +74,7 @@ def test_to_mmpretrain_and_back(tmp_path):
         *((p.values[0], 'bootmae') for p in golden_files('bootmae_*.npz')),
     ],
 )
-def test_official_checkpoints(tmp_path, capsys, path, kind):
+def test_official_checkpoints(tmp_path, path, kind):
     if path is None:
         pytest.skip('no golden file (set GOLDEN_DIR)')
     data = np.load(path)
@@ -90,8 +87,8 @@ def test_official_checkpoints(tmp_path, capsys, path, kind):
         for name, prefix in (('model', 'weight/'), ('model_ema', 'ema_weight/'))
     }
     torch.save(content, tmp_path / 'official.pth')
-    convert(tmp_path / 'official.pth', tmp_path / 'ours.pth')
-    assert 'dropped: nothing' in capsys.readouterr().out
+    done = convert_checkpoint(tmp_path / 'official.pth', tmp_path / 'ours.pth')
+    assert done.dropped == 'nothing'
     converted = state_dict_of(read_checkpoint(tmp_path / 'ours.pth'))
     if kind == 'mae':
         from tests.models.test_mae_parity import build_mae
@@ -106,8 +103,8 @@ def test_official_checkpoints(tmp_path, capsys, path, kind):
 
 def test_an_unknown_format_is_refused(tmp_path):
     torch.save(torch.nn.Linear(2, 2).state_dict(), tmp_path / 'a.pth')
-    with pytest.raises(SystemExit, match='has an unknown format'):
-        convert(tmp_path / 'a.pth', tmp_path / 'b.pth')
+    with pytest.raises(UserError, match='has an unknown format'):
+        convert_checkpoint(tmp_path / 'a.pth', tmp_path / 'b.pth')
     assert not (tmp_path / 'b.pth').exists()
 
 
@@ -115,13 +112,13 @@ def test_nothing_is_overwritten(tmp_path):
     source, other = tmp_path / 'a.pth', tmp_path / 'b.pth'
     torch.save(timm_model().state_dict(), source)
     before = source.read_bytes()
-    with pytest.raises(SystemExit, match='input itself'):
-        convert(source, source, '--force')
+    with pytest.raises(UserError, match='input itself'):
+        convert_checkpoint(source, source, force=True)
     other.write_text('kept')
-    with pytest.raises(SystemExit, match='exists already'):
-        convert(source, other)
+    with pytest.raises(UserError, match='exists already'):
+        convert_checkpoint(source, other)
     assert other.read_text() == 'kept'
-    convert(source, other, '--force')
+    convert_checkpoint(source, other, force=True)
     assert source.read_bytes() == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ['a.pth', 'b.pth']
 
@@ -131,9 +128,9 @@ def test_a_trusted_file_is_unpickled_on_request(tmp_path):
     source, target = tmp_path / 'timm.pth', tmp_path / 'ours.pth'
     weights = timm_model('vit_tiny_patch16_224').state_dict()
     torch.save(dict(model=weights, args=argparse.Namespace(lr=1)), source)
-    with pytest.raises(SystemExit, match='argparse.Namespace.*--unpickle'):
-        convert(source, target)
+    with pytest.raises(UserError, match='argparse.Namespace.*--unpickle'):
+        convert_checkpoint(source, target)
     assert not target.exists()
-    convert(source, target, '--unpickle')
+    convert_checkpoint(source, target, unpickle=True)
     ours = state_dict_of(read_checkpoint(target))
     assert any(torch.equal(v, weights['cls_token']) for v in ours.values())

@@ -1,29 +1,17 @@
-"""Pictures: what is shown is what the model predicted, un-normalised."""
+"""Reconstructions show what the model predicted, un-normalized."""
 
-import copy
-
-import numpy as np
 import pytest
 import torch
-from mmpretrain.registry import RUNNERS
-from PIL import Image
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models.heads import patchify
-from bootmae_plugin.visualization import (
-    load_model,
-    plot_losses,
-    quadruplets,
-    reconstruct,
-    save_mask_sweep,
-    save_quadruplets,
-)
+from bootmae_plugin.visualization import load_model, reconstruct, set_mask_ratio
 from tests.models.test_algorithm import build
 from tests.tiny import tiny_config
 
 
 @pytest.mark.parametrize('norm_pix', [True, False, 'channel'])
-def test_a_perfect_prediction_gives_the_image_back(norm_pix, monkeypatch):
+def test_a_perfect_prediction_gives_the_image_back(norm_pix):
     model = build(head=dict(pixel=dict(type='PixelHead', norm_pix=norm_pix)))
     images = torch.rand(2, 3, 32, 32)
     head = model.head['pixel']
@@ -49,52 +37,44 @@ def test_a_perfect_prediction_gives_the_image_back(norm_pix, monkeypatch):
     assert torch.allclose(predicted[hidden], patchify(images, 4)[hidden], atol=1e-5)
 
 
-def test_bootmae_and_a_stage_of_features():
+def test_a_stage_that_predicts_features():
     model = build()
     model.start_stage(2)
     with pytest.raises(UserError, match='stage 2 predicts features.*stage_1.pth'):
         reconstruct(model, torch.rand(1, 3, 32, 32))
 
 
-def test_files_and_the_array(tmp_path):
-    preprocessor = dict(type='BatchDataPreprocessor', mean=[100.0] * 3, std=[50.0] * 3)
-    model = build(data_preprocessor=preprocessor).eval()
-    images = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
-    array = quadruplets(model, images)
-    assert array.shape == (3 * 34, 4 * 34, 3)
-    shown = torch.from_numpy(array[1:33, 1:33].copy()).permute(2, 0, 1)
-    assert torch.equal(shown, images[0])  # original, un-normalised exactly
-    for save in (save_quadruplets, save_mask_sweep):
-        path = save(model, images, tmp_path / f'{save.__name__}.png')
-        assert np.asarray(Image.open(path)).std() > 10
-    assert model.masking.mask_ratio == 0.75  # the sweep put it back
+def test_another_mask_ratio_keeps_the_other_options():
+    options = dict(min_area=2, max_area=5, min_aspect=0.5, scatter=0.2)
+    model = build(masking=dict(type='BlockMasking', mask_ratio=0.75, **options))
+    before = model.masking
+    set_mask_ratio(model, 0.5)
+    assert model.masking.mask_ratio == 0.5
+    assert (model.masking.min_area, model.masking.max_area) == (2, 5)
+    assert (model.masking.scatter, model.masking.log_aspect) == (
+        before.scatter,
+        before.log_aspect,
+    )
+    assert before.mask_ratio == 0.75
+    with pytest.raises(UserError, match='mask_ratio=0'):
+        set_mask_ratio(model, 0)
+    assert model.masking.mask_ratio == 0.5
 
 
-def test_the_hook_draws_and_does_not_disturb_the_run(tmp_path):
-    weights = []
-    for name, hooks in (
-        ('without', []),
-        ('with', [dict(type='ReconstructionHook', interval=1, number=4)]),
-    ):
-        cfg = tiny_config(tmp_path / name, epochs=4, stages=2, custom_hooks=hooks)
-        runner = RUNNERS.build(copy.deepcopy(cfg))
-        runner.train()
-        weights.append(runner.model.state_dict())
-    assert all(torch.equal(weights[0][k], weights[1][k]) for k in weights[0])
-    pictures = sorted(p.name for p in (tmp_path / 'with').rglob('reconstruction*.png'))
-    assert pictures == ['reconstruction_1.png', 'reconstruction_2.png']  # stage 1
-
-    config = tmp_path / 'with/bootmae_deit-tiny_digits.py'
-    model = load_model(config, tmp_path / 'with/stage_1.pth')
-    assert model.stage == 1
-    assert not model.training
-    with pytest.raises(UserError, match=r'missing keys.*unexpected keys'):
-        torch.save(build().state_dict(), tmp_path / 'other.pth')
-        load_model(config, tmp_path / 'other.pth')
-    path = plot_losses(tmp_path / 'with', tmp_path / 'loss.png')
-    assert np.asarray(Image.open(path)).std() > 10
-
-
-def test_no_log_to_draw(tmp_path):
-    with pytest.raises(UserError, match='holds no log'):
-        plot_losses(tmp_path, tmp_path / 'x.png')
+def test_a_model_is_loaded_strictly_and_in_eval_mode(tmp_path):
+    cfg = tiny_config(tmp_path)
+    cfg.dump(tmp_path / 'config.py')
+    model = build(**{k: v for k, v in cfg.model.items() if k != 'type'})
+    torch.nn.init.normal_(model.backbone.cls_token)
+    model.start_stage(2)
+    torch.save(dict(state_dict=model.state_dict()), tmp_path / 'a.pth')
+    loaded = load_model(tmp_path / 'config.py', tmp_path / 'a.pth')
+    assert torch.equal(loaded.backbone.cls_token, model.backbone.cls_token)
+    assert loaded.stage == 2
+    assert not loaded.training
+    torch.save(build().state_dict(), tmp_path / 'other.pth')
+    with pytest.raises(UserError, match=r'other shapes.*give a checkpoint that'):
+        load_model(tmp_path / 'config.py', tmp_path / 'other.pth')
+    (tmp_path / 'empty.py').write_text('x = 1\n')
+    with pytest.raises(UserError, match='trains no masked autoencoder'):
+        load_model(tmp_path / 'empty.py', tmp_path / 'a.pth')

@@ -1,4 +1,4 @@
-"""What holds of every evaluation: a frozen encoder, every test image once, ..."""
+"""Rules of every evaluation: frozen encoder, no test image augmented or twice."""
 
 import os
 import pickle
@@ -12,19 +12,13 @@ from functools import lru_cache
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from mmcv.transforms import Compose
 from mmengine.config import Config
 from mmengine.hooks import Hook
-from mmengine.optim import build_optim_wrapper
-from mmpretrain.models.heads import LinearClsHead
-from mmpretrain.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS, TRANSFORMS
+from mmpretrain.registry import DATASETS, HOOKS, MODELS, TRANSFORMS
 from PIL import Image
 from torch import nn
 
-from bootmae_plugin import UserError
-from bootmae_plugin.evaluation import FeatureSet, linear_probe
-from bootmae_plugin.evaluation.linear_probe import compact, fit, standardiser
 from bootmae_plugin.models import MaskedDeiT
 from tests.tiny import ROOT, run_tool
 
@@ -44,7 +38,7 @@ CLASSIFICATION = sorted(
 
 @pytest.fixture(scope='module')
 def checkpoint(tmp_path_factory):
-    """An encoder with random weights, as a pretraining would leave one."""
+    """A checkpoint of an encoder with random weights."""
     torch.manual_seed(0)
     model = MaskedDeiT(arch=ARCH, img_size=32, patch_size=4)
     path = tmp_path_factory.mktemp('protocol') / 'encoder.pth'
@@ -61,7 +55,7 @@ def train(checkpoint, work_dir, *options, config=LINEAR):
 
 
 class Watch(Hook):
-    """Keeps what a training started with and ended with, bit by bit."""
+    """Compares the state of a training before and after, bit by bit."""
 
     def state(self, module: nn.Module) -> dict:
         return {k: v.numpy().tobytes() for k, v in module.state_dict().items()}
@@ -99,9 +93,9 @@ def test_the_frozen_encoder_does_not_change_by_a_bit(frozen, checkpoint, tmp_pat
     }  # fmt: skip
     if frozen == 2:
         assert changed == rest
-        # The encoder itself, a container, may say that it trains; no layer of it does.
+        # The encoder itself, a container, may be in training mode; none of its layers.
         assert training <= {'MaskedDeiT', 'Module', 'ModuleList'}
-    else:  # one block is trained: the comparison sees it
+    else:  # one block is trained, and found changed
         blocks = {k.split('.')[2] for k in changed - rest if 'blocks' in k}
         assert blocks == {'1'}
         assert 'DropPath' in training or 'Block' in training
@@ -119,14 +113,14 @@ TEST = ['test_dataloader.dataset.source.indices=101', 'model.backbone.frozen_sta
 
 
 def predictions(path) -> list[dict]:
-    """Of test.py: every image once, in order."""
+    """Read the predictions of test.py: every image once, in order."""
     results = pickle.loads(path.read_bytes())
     assert [r['sample_idx'] for r in results] == list(range(TEST_IMAGES))
     return results
 
 
 def top1(printed: str, results: list[dict]) -> float:
-    """The printed accuracy, which is that of the predictions."""
+    """Return the printed accuracy; it is that of the predictions."""
     value = float(re.findall(r'accuracy/top1 ([\d.]+)', printed)[-1])
     right = [int(r['pred_label']) == int(r['gt_label']) for r in results]
     assert value == pytest.approx(100 * sum(right) / TEST_IMAGES, abs=0.006)
@@ -152,7 +146,7 @@ def test_evaluation_is_deterministic_and_independent_of_the_batch(
         assert torch.allclose(x['pred_score'], y['pred_score'], atol=1e-5)
         assert torch.equal(y['pred_score'], z['pred_score'])
 
-    # With two processes one image is padded; it is counted once all the same.
+    # Two processes get one image twice to be equally long; it is counted once.
     out = tmp_path / 'two.pkl'
     result = subprocess.run(
         ['bash', str(ROOT / 'tools/dist_test.sh'), str(LINEAR), str(trained), '2',
@@ -172,7 +166,7 @@ def test_evaluation_is_deterministic_and_independent_of_the_batch(
 
 @lru_cache
 def four_images(**dataset):
-    """What a config's data set in memory makes of images of another size."""
+    """Four digits, at the size of a config's data set in memory."""
     source = dict(type='Digits', split='test', indices=4)
     return DATASETS.build(dict(dataset, source=source)).__getitems__(range(4))
 
@@ -185,7 +179,7 @@ def seed_all(seed: int) -> None:
 
 @pytest.mark.parametrize('name', CLASSIFICATION, ids=str)
 def test_test_images_are_never_augmented(name, tmp_path):
-    """Two passes over a test image give one input; of a training image they differ."""
+    """Two passes over a test image give the same input; over a training image not."""
     cfg = Config.fromfile(ROOT / 'configs/benchmarks' / name)
     preprocess = MODELS.build(cfg.data_preprocessor)
     path = tmp_path / 'image.jpg'
@@ -212,8 +206,8 @@ def test_test_images_are_never_augmented(name, tmp_path):
     assert not torch.equal(first, second)
 
 
-def test_the_cache_tells_settings_apart(checkpoint, tmp_path):
-    """Each change makes features anew, of the sets it concerns; none makes none."""
+def test_settings_have_features_of_their_own(checkpoint, tmp_path):
+    """Each change extracts the features again, of the data sets that it concerns."""
     common = [
         LINEAR, checkpoint, '--cache', tmp_path, '--pool', 'avg', '-k', 5,
         '--cfg-options', *TINY[:3], 'train_dataloader.dataset.source.indices=40',
@@ -239,53 +233,8 @@ def test_the_cache_tells_settings_apart(checkpoint, tmp_path):
     assert made() == 0
 
 
-@pytest.mark.parametrize('optimiser', ['SGD', 'LARS'])
-def test_fit_is_the_config_routes_training(optimiser):
-    """Head, optimiser and schedule as the configs build them, on the same batches."""
-    x, y = torch.randn(70, 12), torch.randint(0, 3, (70,))
-    rate, decay, epochs, batch = 0.8, 0.01, 4, 16
-    cfg = Config.fromfile(LINEAR)
-    cfg.optim_wrapper.optimizer.update(
-        type=optimiser, lr=rate * batch / 512, weight_decay=decay
-    )
-    ours = fit(
-        x, y, 3, [(0.1, 0.0), (rate, decay)], epochs, 5, optimiser.lower(), batch
-    )
-    generator = torch.Generator().manual_seed(5)
-    head = LinearClsHead(3, 12)
-    with torch.no_grad():
-        head.fc.weight.copy_(0.01 * torch.randn(3, 12, generator=generator))
-        head.fc.bias.zero_()
-    wrapper = build_optim_wrapper(head, cfg.optim_wrapper)
-    scheduler = PARAM_SCHEDULERS.build(
-        dict(cfg.param_scheduler, end=epochs),
-        default_args=dict(optimizer=wrapper, epoch_length=70 // batch),
-    )
-    for _ in range(epochs):
-        order = torch.randperm(70, generator=generator)
-        for ids in order.split(batch)[: 70 // batch]:
-            wrapper.update_params(F.cross_entropy(head.fc(x[ids]), y[ids]))
-            scheduler.step()
-    assert torch.allclose(ours.weight[1], head.fc.weight, atol=1e-6)
-    assert torch.allclose(ours.bias[1], head.fc.bias, atol=1e-6)
-    assert not torch.allclose(ours.bias[0], head.fc.bias, atol=1e-6)
-
-
-def test_wide_features_are_standardised_and_rounded_at_most():
-    x = torch.randn(50, 1500) * 3 + 2
-    ours = compact(x, *standardiser(x)).float()
-    bn = nn.BatchNorm1d(1500, affine=False).train()
-    assert torch.allclose(ours, bn(x), atol=0.02)  # bfloat16 keeps 8 bits
-    narrow = x[:, :20]
-    exact = nn.BatchNorm1d(20, affine=False, eps=1e-6).train()(narrow)
-    assert torch.allclose(compact(narrow, *standardiser(narrow)), exact, atol=1e-4)
-    data = FeatureSet(*[x, torch.arange(50) % 2] * 2)
-    with pytest.raises(UserError, match='unknown optimiser'):
-        linear_probe(data, optimiser='adam')
-
-
-def test_both_routes_agree(checkpoint, tmp_path, capfd, monkeypatch):
-    """The fast route prints the command of the slow one; 1 image of 360 is 0.28 %."""
+def test_the_probe_and_the_training_agree(checkpoint, tmp_path, capfd, monkeypatch):
+    """linear_probe.py prints the train.py command; 1 image of 360 is 0.28 %."""
     monkeypatch.chdir(ROOT)
     run_tool(
         'linear_probe.py', LINEAR, checkpoint, '--cache', tmp_path, '--epochs', 10,
