@@ -255,9 +255,9 @@ def test_a_pretraining_checkpoint_loads_into_every_benchmark(name, tmp_path):
 
 
 @pytest.mark.parametrize(
-    'name', [p for p in BENCHMARKS if p.parts[1] == 'linear'], ids=str
+    'name', [p for p in BENCHMARKS if p.parts[1] in ('linear', 'mlp')], ids=str
 )
-def test_linear_evaluation_trains_the_head_alone(name):
+def test_linear_and_mlp_evaluation_train_the_head_alone(name):
     model = MODELS.build(load(name).model)
     trained = {k.split('.')[0] for k, p in model.named_parameters() if p.requires_grad}
     assert trained == {'head'}
