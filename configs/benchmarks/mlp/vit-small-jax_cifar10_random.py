@@ -1,7 +1,8 @@
-# MLP evaluation of an encoder that was not pretrained:
-# what vit-small-jax_cifar10.py has to beat.
+# Baseline of vit-small-jax_cifar10.py: the same training from random weights.
 #
 #   python tools/train.py configs/benchmarks/mlp/vit-small-jax_cifar10_random.py
+#
+# Cost and result: see vit-small-jax_cifar10.py
 _base_ = './vit-small-jax_cifar10.py'
 
 model = dict(backbone=dict(init_cfg=None))
