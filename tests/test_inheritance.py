@@ -1,4 +1,4 @@
-"""What other teams do with the installed wheel: inherit, extend, use their tools."""
+"""Another team uses the installed wheel: inherit configs, add modules, run tools."""
 
 import json
 import os
@@ -26,7 +26,7 @@ NOT_SHIPPED = shutil.ignore_patterns(
 
 
 def shipped(folder: Path) -> dict[str, bytes]:
-    """Contents of the files of a folder that a wheel has to carry, by name."""
+    """Name -> content of the files of a folder that a wheel has to contain."""
     return {
         str(path.relative_to(folder)): path.read_bytes()
         for path in folder.rglob('*')
@@ -34,33 +34,31 @@ def shipped(folder: Path) -> dict[str, bytes]:
     }
 
 
-def build(source: Path, out: Path, kind: str) -> Path:
+def build(source: Path, out: Path, *kinds: str) -> Path:
+    """Build distributions of a source tree; return the folder with the results."""
     pytest.importorskip('build')
     result = subprocess.run(
-        [sys.executable, '-m', 'build', '--no-isolation', kind, '-o', out, source],
+        [sys.executable, '-m', 'build', '--no-isolation', *kinds, '-o', out, source],
         capture_output=True,
         text=True,
     )
     assert result.returncode == 0, result.stdout + result.stderr
-    return next(out.iterdir())
+    return out
 
 
 @pytest.fixture(scope='module')
 def wheels(tmp_path_factory) -> dict[str, Path]:
     """The wheel of the source tree, and that of its source distribution."""
     tmp = tmp_path_factory.mktemp('build')
-    # A copy: a build leaves folders behind that later ones would pick files from.
+    # A copy: a build leaves folders behind from which later builds would take files.
     tree = tmp / 'tree'
     shutil.copytree(ROOT, tree, symlinks=True, ignore=NOT_SHIPPED)
     (tree / 'tools/__pycache__').mkdir(exist_ok=True)
     (tree / 'tools/__pycache__/x.pyc').touch()
-    archive = build(tree, tmp / 'sdist', '--sdist')
-    shutil.unpack_archive(archive, tmp / 'unpacked', filter='data')
-    (unpacked,) = (tmp / 'unpacked').iterdir()
-    return {
-        'source tree': build(tree, tmp / 'wheel', '--wheel'),
-        'sdist': build(unpacked, tmp / 'wheel_of_sdist', '--wheel'),
-    }
+    # Without a kind: the source distribution, and the wheel that it gives.
+    folders = dict(sdist=build(tree, tmp / 'both'))
+    folders['source tree'] = build(tree, tmp / 'wheel', '--wheel')
+    return {origin: next(out.glob('*.whl')) for origin, out in folders.items()}
 
 
 @pytest.mark.parametrize('origin', ['source tree', 'sdist'])
@@ -90,7 +88,7 @@ def test_wheel_is_complete(wheels, origin, tmp_path):
 
 @pytest.fixture(scope='module')
 def team(wheels, tmp_path_factory) -> Path:
-    """Another team's folder, with the wheel installed beside it; not the repository."""
+    """Another team's folder with the wheel installed in it, without the repository."""
     folder = tmp_path_factory.mktemp('team')
     subprocess.run(
         [sys.executable, '-m', 'pip', 'install', '--quiet', '--no-deps', '--no-index',
@@ -110,8 +108,9 @@ def environment(team: Path) -> dict[str, str]:
     return dict(os.environ, PYTHONPATH=path, OMP_NUM_THREADS='1', PYTHON=sys.executable)
 
 
-# Config (and name of the run), and the tool that trains it.
+# Name of a config, which is the name of its run, too -> the tool that trains it.
 RUNS = {
+    'tiny': 'stock',
     'scope': 'ours',
     'scope_pipeline': 'ours',
     'dotted': 'stock',
@@ -122,11 +121,11 @@ RUNS = {
 
 @pytest.fixture(scope='module')
 def runs(team) -> dict[str, str]:
-    """Trains :data:`RUNS` in one go; the end of the log of those that failed."""
+    """Train all of :data:`RUNS`; return the end of the log of those that failed."""
     tools = {'ours': team / 'site/bootmae_plugin/.mim/tools/train.py', 'stock': STOCK}
     jobs = {name: [tools[tool], f'configs/{name}.py'] for name, tool in RUNS.items()}
-    # What training wrote as its config is a config: it has no base, and its imports
-    # are those of configs/imports.py, without bootmae_plugin.
+    # The config that a training has saved can be trained, too. It has no base, and the
+    # imports of configs/imports.py, so it does not import bootmae_plugin.
     jobs['again'] = [tools['ours'], 'runs/imports/imports.py']
     words = [
         [f'{name}.log', *map(str, job), '--work-dir', f'runs/{name}']
@@ -150,7 +149,7 @@ def runs(team) -> dict[str, str]:
 
 
 def outcome(work_dir: Path) -> tuple[Config, dict]:
-    """The config as it was used, and the last checkpoint."""
+    """Return the config as it was used, and the last checkpoint."""
     (config,) = work_dir.glob('*.py')
     checkpoint = torch.load(work_dir / 'epoch_2.pth', weights_only=False)
     assert int(checkpoint['state_dict']['stage_number']) == 2
@@ -159,7 +158,7 @@ def outcome(work_dir: Path) -> tuple[Config, dict]:
 
 @pytest.fixture
 def trained(team, runs):
-    """Outcome of one of the runs, by name."""
+    """Function from the name of a run to its outcome."""
 
     def of(name: str) -> tuple[Config, dict]:
         assert name not in runs, runs[name]
@@ -168,17 +167,8 @@ def trained(team, runs):
     return of
 
 
-def test_inherit_by_path_with_mmpretrains_own_tool(team):
-    result = subprocess.run(
-        [sys.executable, STOCK, 'configs/tiny.py', '--work-dir', 'runs/path'],
-        cwd=team,
-        env=environment(team),
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    config, checkpoint = outcome(team / 'runs/path')
+def test_inherit_by_path_with_mmpretrains_own_tool(team, trained):
+    config, checkpoint = trained('tiny')
     assert config.plugin == str(team / 'site/bootmae_plugin/__init__.py')
     weights = checkpoint['state_dict']
     assert weights['backbone.pos_embed'].shape[-1] == 24

@@ -1,15 +1,15 @@
-"""The rooms of the package: imports go down the list, never up, never in a circle."""
+"""The rooms of the package: what each may import, may know, and how large it is."""
 
 import ast
+import re
+from collections import Counter
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
-from tests.tiny import ROOT
-
-PACKAGE = ROOT / 'bootmae_plugin'
-# From the top floor to the ground; rooms of one floor do not import each other.
+PACKAGE = Path(__file__).resolve().parents[1] / 'bootmae_plugin'
+# From top to bottom: a room imports only rooms of the floors below its own.
 FLOORS = (
     ('cli',),
     ('preparation', 'visualization', 'evaluation', 'segmentation'),
@@ -23,7 +23,7 @@ FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}
 
 
 def imports(path: Path) -> set[str]:
-    """Dotted names below the package that a file imports, inside functions, too."""
+    """Return what a file imports from the package, also inside functions."""
     inside = path.relative_to(PACKAGE).parts[:-1]
     found = set()
     for node in ast.walk(ast.parse(path.read_text())):
@@ -51,6 +51,10 @@ def files() -> list[Path]:
     return [p for p in sorted(PACKAGE.rglob('*.py')) if '.mim' not in p.parts]
 
 
+def name_of(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
 def room(name: str) -> str:
     return name.split('.')[0]
 
@@ -58,11 +62,11 @@ def room(name: str) -> str:
 def test_imports_go_down():
     wrong = []
     for path in files():
-        name = str(path.relative_to(PACKAGE))
+        name = name_of(path)
         own = room(name.removesuffix('.py').replace('/', '.'))
         if name == '__init__.py':
             continue
-        assert own in FLOOR, f'{own} is no room: add it to FLOORS, or move {name}'
+        assert own in FLOOR, f'{own} is not in FLOORS: add it, or move {name}'
         wrong += [
             f'{name} imports {target}'
             for target in imports(path)
@@ -90,7 +94,46 @@ def test_no_file_imports_in_a_circle():
     tuple(TopologicalSorter(graph).static_order())  # raises and names a circle
 
 
+# What only some files may mention: pattern -> these files, or rooms (with a slash).
+SECRETS = {
+    # That weights can be sharded. cli/cost.py estimates the memory that this saves.
+    r'(?i)fsdp|fully_?shard': (
+        'reliability/sharded.py',
+        'reliability/__init__.py',
+        'cli/cost.py',
+        'moved.py',
+    ),
+    # How weights are stored. The cache of evaluation/ has features, not weights.
+    r'torch\.(load|save)\(': ('checkpoints/',),
+    r'(from|import) safetensors': ('checkpoints/', 'evaluation/'),
+    # That a run can be killed or told to stop.
+    r'SIG(TERM|INT|USR)|os\.kill|Interrupt': ('reliability/', 'cli/', 'moved.py'),
+}
+
+
+@pytest.mark.parametrize(('pattern', 'allowed'), SECRETS.items())
+def test_a_room_keeps_its_secret(pattern, allowed):
+    found = [name_of(p) for p in files() if re.search(pattern, p.read_text())]
+    assert [name for name in found if not name.startswith(allowed)] == []
+    assert found, f'nothing matches {pattern}: the rule has lost its object'
+
+
+def test_the_engine_does_not_know_how_weights_are_distributed():
+    texts = {name_of(p): p.read_text() for p in files()}
+    engine = [text for name, text in texts.items() if name.startswith('engine/')]
+    assert not any(re.search(r'(?i)shard', text) for text in engine)
+
+
 @pytest.mark.parametrize('limit', [350])
-def test_files_read_in_one_sitting(limit):
-    long = {str(p): n for p in files() if (n := p.read_text().count('\n')) > limit}
-    assert long == {}
+def test_a_file_has_a_readable_length(limit):
+    lengths = {name_of(p): p.read_text().count('\n') for p in files()}
+    assert {name: n for name, n in lengths.items() if n > limit} == {}
+
+
+@pytest.mark.parametrize('limit', [12])
+def test_a_room_has_at_most_a_dozen_files(limit):
+    modules = [p for p in files() if p.name != '__init__.py' and p.parent != PACKAGE]
+    numbers = Counter(room(name_of(p).replace('/', '.')) for p in modules)
+    for name in ('cli', 'reliability'):  # cli: a file for each subcommand
+        del numbers[name]
+    assert {name: n for name, n in numbers.items() if n > limit} == {}

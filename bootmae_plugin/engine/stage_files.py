@@ -20,7 +20,7 @@ def reduce_stage_files(
 ) -> list[int]:
     """Reduce or remove checkpoints of stages; only the first process does it.
 
-    A file that is gone is skipped, so a run that was killed can do the rest later.
+    A file that is gone or reduced already is skipped, so this can be repeated.
 
     Args:
         work_dir: The folder of the files.
