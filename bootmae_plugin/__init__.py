@@ -1,9 +1,10 @@
-"""Masked-autoencoder pretraining with bootstrapped targets, for mmpretrain.
+"""Masked-autoencoder pretraining with bootstrapped targets, a plugin for mmpretrain.
 
-Importing the package registers its classes into mmpretrain's registries, its configs
+Importing the package registers its classes in mmpretrain's registries, its configs
 under the name ``bootmae_plugin::``, and its models for mmpretrain's ``list_models``.
 """
 
+import difflib
 import re
 from pathlib import Path
 
@@ -15,14 +16,14 @@ HEADLESS = 'pip uninstall opencv-python, then pip install opencv-python-headless
 
 
 def _check_framework() -> None:
-    """One sentence where the framework is missing or too old."""
+    """Raise an ImportError of one sentence if the framework is missing or too old."""
     from importlib import import_module
 
     for name, minimum in MINIMUM.items():
         try:
             module = import_module(name)
         except ImportError as error:
-            # What OpenCV wants of a desktop: libGL.so.1, libgthread-2.0.so.0, ...
+            # OpenCV with a GUI needs libGL.so.1, libgthread-2.0.so.0, ...
             desktop = re.match('lib(GL|gthread|X|SM|ICE|xcb)', str(error))
             advice = HEADLESS if desktop else INSTALL
             raise ImportError(
@@ -42,7 +43,7 @@ _check_framework()
 from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
 from mmpretrain.apis import ModelHub  # noqa: E402
 
-# Lets mmengine resolve 'bootmae_plugin::selfsup/...' in a config's _base_.
+# mmengine then finds 'bootmae_plugin::selfsup/...' in the _base_ of a config.
 MODULE2PACKAGE.setdefault('bootmae_plugin', 'bootmae_plugin')
 
 from . import (  # noqa: E402, F401
@@ -63,9 +64,9 @@ ModelHub.register_model_index(_MIM / 'model-index.yml', config_prefix=_MIM)
 
 
 def config_path(name: str) -> str:
-    """Absolute path of one of the plugin's configs, for ``_base_`` anywhere.
+    """Return the absolute path of one of the plugin's configs, to inherit from it.
 
-    A config of another package inherits without any import beforehand::
+    In a config of another package, which needs no other import::
 
         _base_ = __import__('bootmae_plugin').config_path(
             'selfsup/bootmae_deit-tiny_cifar10.py')
@@ -74,7 +75,7 @@ def config_path(name: str) -> str:
         name: Path below ``configs/``, such as 'selfsup/mae_deit-tiny_cifar10.py'.
 
     Raises:
-        UserError: if there is no such config; the message lists those there are.
+        UserError: if there is no such config; the message names the nearest ones.
     """
     root = _MIM / 'configs'
     path = root / name
@@ -84,7 +85,8 @@ def config_path(name: str) -> str:
             for p in root.rglob('*.py')
             if '_base_' not in p.parts
         )
-        raise UserError(f'there is no config {name!r}; there are: {", ".join(names)}')
+        nearest = ', '.join(difflib.get_close_matches(name, names, cutoff=0))
+        raise UserError(f'there is no config {name!r}: the nearest are {nearest}')
     return str(path.resolve())
 
 

@@ -1,4 +1,4 @@
-"""Finetuning, all or the last blocks: what is trained, averaged, saved and tested."""
+"""Full and partial finetuning: what is trained, averaged, saved and tested."""
 
 import argparse
 import io
@@ -23,7 +23,7 @@ AVERAGE = ['default_hooks.ema.type=EMAHook', 'default_hooks.ema.momentum=0.1']
 
 
 def config(folder='finetune', **options) -> Config:
-    """The CIFAR-10 config with a small encoder; ``__`` stands for a dot."""
+    """Return the CIFAR-10 config with a small encoder; ``__`` stands for a dot."""
     cfg = Config.fromfile(ROOT / f'configs/benchmarks/{folder}/deit-tiny_cifar10.py')
     cfg.merge_from_dict({k.replace('__', '.'): v for k, v in options.items()})
     cfg.model.backbone.arch = ARCH
@@ -32,7 +32,7 @@ def config(folder='finetune', **options) -> Config:
 
 
 def pretrained(path) -> str:
-    """A checkpoint as a pretraining of the small encoder leaves it."""
+    """Save a checkpoint as a pretraining of the small encoder does; return its path."""
     cfg = Config.fromfile(ROOT / 'configs/selfsup/bootmae_deit-tiny_cifar10.py')
     cfg.model.backbone.arch = ARCH
     student = MODELS.build(cfg.model)
@@ -55,7 +55,7 @@ def batch(size=8) -> dict:
 
 
 class Runner:
-    """What EMAHook asks of a runner."""
+    """The attributes that EMAHook reads of a runner."""
 
     def __init__(self, model):
         self.model, self.iter, self.epoch = model, 0, 0
@@ -65,7 +65,7 @@ class Runner:
     ('frozen_stages', 'trained_blocks'),
     [(3, []), (2, [2]), (1, [1, 2]), (-1, range(3))],
 )
-def test_partial_finetuning_trains_the_last_blocks_alone(
+def test_partial_finetuning_trains_only_the_last_blocks(
     frozen_stages, trained_blocks, tmp_path
 ):
     cfg = config(
@@ -92,7 +92,7 @@ def test_partial_finetuning_trains_the_last_blocks_alone(
         expected = set(before) - {'backbone.pos_embed'}
     assert changed == expected
     assert {k for k in before if not torch.equal(before[k], averaged[k])} == expected
-    # Layer decay counts from the head, whatever is frozen.
+    # The layer decay counts from the head, also if blocks are frozen.
     names = {id(p): name for name, p in model.named_parameters()}
     groups = wrapper.optimizer.param_groups
     rates = {names[id(p)]: group['lr'] for group in groups for p in group['params']}
@@ -115,7 +115,7 @@ def test_frozen_blocks_are_in_eval_mode_and_the_others_drop_paths():
     assert not torch.equal(*last)
 
 
-def test_mixup_and_cutmix_take_turns_and_labels_are_smoothed():
+def test_mixup_and_cutmix_alternate_and_labels_are_smoothed():
     cfg = config(model__backbone__init_cfg=None)
     model = build(cfg)
     kinds, data = set(), batch(64)
@@ -132,7 +132,7 @@ def test_mixup_and_cutmix_take_turns_and_labels_are_smoothed():
     ]
     assert augments == ['Mixup', 'CutMix']
     assert model.data_preprocessor.batch_augments.probs is None  # evenly
-    # Scores of -inf but one: the loss of a right answer is that of the smoothed label.
+    # The loss is the cross entropy with the smoothed label, by hand.
     scores = torch.zeros(1, 10)
     scores[0, 3] = 5.0
     smoothed = torch.full((1, 10), 0.01)
@@ -168,7 +168,7 @@ def test_the_documented_options_are_read_from_a_command_line():
     parser = argparse.ArgumentParser()
     parser.add_argument('--cfg-options', nargs='+', action=DictAction)
     text = (ROOT / 'configs/benchmarks/finetune/deit-tiny_cifar10.py').read_text()
-    # The lines of the table: what it is, two spaces, the options.
+    # Lines of the table in the config: name, two spaces, options.
     rows = re.findall(r'^#   (\w[\w ]+?)  +(.*?)(?: \(.*)?$', text, re.MULTILINE)
     options = {name: row.replace('"', '').split() for name, row in rows}
     assert set(options) == {
@@ -187,7 +187,7 @@ def test_the_documented_options_are_read_from_a_command_line():
 
 @pytest.fixture(scope='module')
 def averaged_run(tmp_path_factory):
-    """A partial finetuning with every switch on, resumed, and its checkpoint tested."""
+    """A partial finetuning with all options, resumed, and its checkpoint tested."""
     root = tmp_path_factory.mktemp('finetuning')
     init_default_scope('mmpretrain')
     torch.manual_seed(0)
@@ -228,8 +228,8 @@ def test_the_averaged_weights_are_validated_saved_and_tested(averaged_run):
         assert re.findall(r'accuracy/top1 ([\d.]+)', logs[name]) == validated
     content = torch.load(root / 'run/epoch_3.pth', weights_only=False)
     averaged, trained = content['state_dict'], content['ema_state_dict']
-    assert trained['steps'] == 3 * 15  # the resumed run went on with the average
-    # The test is of the averaged weights, not of those that the optimiser left.
+    assert trained['steps'] == 3 * 15  # the resumed run continued the average
+    # The averaged weights are tested, not those of the last optimizer step.
     trained = {k.removeprefix('module.'): v for k, v in trained.items() if k != 'steps'}
     (averaged, trained), labels = digits_scores(averaged, trained)
     assert not torch.allclose(averaged, trained, atol=1e-3)
@@ -256,7 +256,7 @@ def digits_scores(*states) -> tuple[list[torch.Tensor], torch.Tensor]:
     return scores, data.labels
 
 
-def test_the_frozen_part_of_a_run_is_the_pretrained_one_bit_by_bit(averaged_run):
+def test_frozen_weights_stay_bit_by_bit_as_pretrained(averaged_run):
     root, _ = averaged_run
     given = torch.load(root / 'stage_1.pth', weights_only=False)['state_dict']
     content = torch.load(root / 'run/epoch_3.pth', weights_only=False)
@@ -270,7 +270,7 @@ def test_the_frozen_part_of_a_run_is_the_pretrained_one_bit_by_bit(averaged_run)
     assert not any(torch.equal(given[k], content['state_dict'][k]) for k in moved)
 
 
-def test_a_finetuned_checkpoint_is_a_start_too(averaged_run):
+def test_a_finetuning_can_start_from_a_finetuned_checkpoint(averaged_run):
     root, _ = averaged_run
     path = root / 'run/epoch_3.pth'
     model = build(config(model__backbone__init_cfg__checkpoint=str(path)))
@@ -279,7 +279,7 @@ def test_a_finetuned_checkpoint_is_a_start_too(averaged_run):
         assert torch.equal(value, averaged[f'backbone.{key}'])
 
 
-def test_another_size_than_the_pretraining_is_said_on_the_terminal(tmp_path, capfd):
+def test_finetuning_at_another_size_warns_on_the_terminal(tmp_path, capfd):
     checkpoint = pretrained(tmp_path / 'stage_1.pth')  # of 8 x 8 patches
     run_tool(
         'train.py', ROOT / DIGITS, '--work-dir', tmp_path / 'run', '--cfg-options',

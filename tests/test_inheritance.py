@@ -244,7 +244,7 @@ def test_launcher_of_the_wheel_from_any_folder(team):
     ['dist_train.sh config.py', 'dist_train.sh config.py two', 'dist_train.sh c.py 0']
     + ['dist_test.sh config.py weights.pth', 'slurm_train.sh partition job config.py'],
 )
-def test_launchers_tell_their_usage(command):
+def test_launchers_print_their_usage(command):
     tool, *args = command.split()
     result = subprocess.run(
         ['bash', ROOT / 'tools' / tool, *args], capture_output=True, text=True
@@ -298,12 +298,12 @@ def test_mmpretrain_knows_our_models():
     assert type(model) is bootmae_plugin.models.BootMAE
 
 
-def test_config_path_names_what_there_is():
+def test_config_path_names_the_nearest_configs():
     import bootmae_plugin
 
     assert Path(bootmae_plugin.config_path('_base_/default_runtime.py')).is_file()
     with pytest.raises(bootmae_plugin.UserError, match='selfsup/mae_deit-tiny_cifar10'):
-        bootmae_plugin.config_path('selfsup/nothing.py')
+        bootmae_plugin.config_path('selfsup/mae_deit-tiny_cifar.py')
 
 
 NEW = {'mmengine': '0.10.12', 'mmcv': '2.3.6', 'mmpretrain': '1.3.6'}

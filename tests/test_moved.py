@@ -1,4 +1,4 @@
-"""Old import paths still work, with a warning that names the new one."""
+"""Old import paths work and warn with the new path."""
 
 import importlib
 import sys
@@ -9,7 +9,7 @@ from bootmae_plugin.moved import MOVED
 
 
 @pytest.mark.parametrize('old', MOVED)
-def test_old_modules_are_the_new_ones(old):
+def test_an_old_module_path_gives_the_new_module(old):
     name = f'bootmae_plugin.{old}'
     if MOVED[old].startswith('segmentation'):
         pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
@@ -21,7 +21,7 @@ def test_old_modules_are_the_new_ones(old):
     assert new.__spec__.name == new.__name__ == f'bootmae_plugin.{MOVED[old]}'
 
 
-def test_old_names_of_the_engine():
+def test_an_old_name_of_the_engine_gives_the_new_class():
     from bootmae_plugin import engine, evaluation
 
     with pytest.warns(DeprecationWarning, match='bootmae_plugin.evaluation'):

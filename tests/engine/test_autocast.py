@@ -1,4 +1,4 @@
-"""bfloat16 training on any device: its bound against float32, and the fallback."""
+"""bfloat16 training: how close it is to float32, and devices without bfloat16."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ DEVICES = ['cpu', *(['cuda'] if torch.cuda.is_available() else [])]
 
 
 def one_step(type_, device, tmp_path):
-    """Loss and gradients of one step in stage 2, and the model after it."""
+    """Return loss, gradients, model and masks of one step in stage 2."""
     cfg = tiny_config(tmp_path)
     cfg.optim_wrapper.type = type_
     torch.manual_seed(0)
@@ -34,7 +34,7 @@ def one_step(type_, device, tmp_path):
 
 @pytest.fixture
 def emulated(monkeypatch):
-    """bfloat16 also on a processor that has to emulate it."""
+    """Use bfloat16 also on a processor that emulates it."""
     monkeypatch.setattr(autocast, 'has_bf16', lambda device: True)
 
 
@@ -44,7 +44,7 @@ def test_loss_and_gradients_stay_near_float32(device, tmp_path):
     exact, exact_grads, _, exact_masks = one_step('OptimWrapper', device, tmp_path)
     loss, grads, model, masks = one_step('Bf16OptimWrapper', device, tmp_path)
     assert len(masks) == 1 and torch.equal(masks[0], exact_masks[0])
-    assert not torch.equal(loss, exact)  # it did something
+    assert not torch.equal(loss, exact)  # autocast was on
     assert loss.dtype == torch.float32
     assert torch.isclose(loss, exact, rtol=0.01)
     cosine = torch.nn.functional.cosine_similarity(grads, exact_grads, dim=0)
@@ -59,7 +59,7 @@ def losses_of(type_, tmp_path, steps=200):
     torch.manual_seed(0)
     model = MODELS.build(cfg.model).train()
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    images = torch.randn(64, 3, 32, 32).cumsum(dim=-1) / 4  # something to learn
+    images = torch.randn(64, 3, 32, 32).cumsum(dim=-1) / 4  # rows with structure
     values = []
     for _ in range(steps):
         with wrapper.optim_context(model):
@@ -72,8 +72,8 @@ def losses_of(type_, tmp_path, steps=200):
 @pytest.mark.usefixtures('emulated')
 def test_two_hundred_steps_end_within_the_noise_of_float32(tmp_path):
     exact, fast = (losses_of(t, tmp_path) for t in ('OptimWrapper', 'Bf16OptimWrapper'))
-    assert exact[-20:].mean() < 0.9 * exact[:5].mean()  # it has learnt
-    noise = exact[-20:].std()  # of one step's masks and images
+    assert exact[-20:].mean() < 0.9 * exact[:5].mean()  # the loss has fallen
+    noise = exact[-20:].std()  # of masks and images from step to step
     assert abs(fast[-20:].mean() - exact[-20:].mean()) < noise
 
 

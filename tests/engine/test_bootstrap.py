@@ -1,4 +1,4 @@
-"""The hook: when stages start, what is kept, resuming, schedules, bad input."""
+"""BootstrapHook: when stages start, what a resumed run does, schedules, bad input."""
 
 import copy
 import json
@@ -28,7 +28,7 @@ def scalars(work_dir):
 
 
 class Spy(Hook):
-    """Notes stage, teacher and learning rate at the start of every epoch."""
+    """Record stage, teacher and student of each epoch, and the rate of each step."""
 
     priority = 'LOWEST'
 
@@ -56,7 +56,7 @@ def test_the_teacher_is_swapped_at_every_boundary(tmp_path):
     spy = Spy()
     train(tiny_config(tmp_path, epochs=6, stages=3), spy)
     assert spy.stages == [1, 1, 2, 2, 3, 3]
-    # At a boundary the teacher takes the student, then stays while that moves.
+    # At a boundary the teacher takes the student's weights and keeps them.
     for epoch in (2, 4):
         assert same(spy.teachers[epoch], spy.students[epoch])
         assert same(spy.teachers[epoch], spy.teachers[epoch + 1])
@@ -66,6 +66,7 @@ def test_the_teacher_is_swapped_at_every_boundary(tmp_path):
         kept = torch.load(tmp_path / f'stage_{stage}.pth', weights_only=False)
         assert int(kept['state_dict']['stage_number']) == stage
         assert kept['meta']['epoch'] == epoch
+        assert ('optimizer' in kept) == (stage > 1)  # the last two stages are whole
     log = scalars(tmp_path)
     assert {r['stage'] for r in log} == {1, 2, 3}
     assert all(('loss_pixel' in r) == (r['stage'] == 1) for r in log)
@@ -76,7 +77,7 @@ def test_one_stage_is_the_plain_masked_autoencoder(tmp_path):
     spy = Spy()
     train(tiny_config(tmp_path, epochs=3, stages=1), spy)
     assert spy.stages == [1, 1, 1]
-    assert same(spy.teachers[0], spy.teachers[2])  # it never took anything
+    assert same(spy.teachers[0], spy.teachers[2])  # it took no weights
     assert [p.name for p in tmp_path.glob('stage_*')] == ['stage_1.pth']
     assert all(r['loss'] == r['loss_pixel'] for r in scalars(tmp_path) if 'loss' in r)
 

@@ -1,4 +1,4 @@
-"""Classes of data, head and checkpoint that disagree: one line, before any training."""
+"""Data, head or checkpoint with other classes: one error line before the training."""
 
 import argparse
 
@@ -77,7 +77,7 @@ def folder_words(photos, number) -> list[str]:
             'train_dataloader.drop_last=False']  # fmt: skip
 
 
-def test_a_checkpoint_of_other_classes_is_one_line(photos, monkeypatch):
+def test_a_checkpoint_with_other_classes_is_refused(photos, monkeypatch):
     monkeypatch.chdir(ROOT)
     path = photos / 'epoch_3.pth'
     torch.save(dict(state_dict=classifier().state_dict()), path)

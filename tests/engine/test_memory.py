@@ -1,4 +1,4 @@
-"""Freed memory is kept: the next step gets the same pages, without faults."""
+"""Freed memory is kept: the next step reuses its pages without page faults."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ torch.set_num_threads(1)
 def step():
     return sum(torch.ones(10_000_000).sum() for _ in range(5))
 faults = []
-for _ in range(6):  # where the pages lie is settled after the first ones
+for _ in range(6):  # the first steps still allocate
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     step()
     faults.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
@@ -38,12 +38,12 @@ def run(argument, **environment):
 
 @pytest.mark.skipif(
     platform.libc_ver()[0] != 'glibc' or torch.cuda.is_available(),
-    reason='it concerns glibc, and training without a GPU',
+    reason='only glibc without a GPU keeps freed memory',
 )
-def test_a_step_finds_the_pages_of_the_last():
+def test_a_step_reuses_the_pages_of_the_step_before():
     kept, faults = run('keep')
     _, usual = run('leave')
     assert kept == 'True'
-    # 5 tensors of 40 MB, 4 KiB a page (or 2 MiB); the kept ones are not touched anew.
+    # 5 tensors of 40 MB in pages of 4 KiB (or 2 MiB); kept pages cause no fault.
     assert faults < 20 < usual
-    assert run('keep', MALLOC_ARENA_MAX='2')[0] == 'False'  # the user's choice stands
+    assert run('keep', MALLOC_ARENA_MAX='2')[0] == 'False'  # the user has chosen

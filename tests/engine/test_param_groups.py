@@ -1,4 +1,4 @@
-"""Merged parameter groups train exactly as a group for every tensor."""
+"""Merged parameter groups train as one group for every tensor does."""
 
 import copy
 
@@ -24,7 +24,7 @@ def trained(constructor):
     return model, wrapper
 
 
-def test_the_same_training_in_two_groups():
+def test_two_merged_groups_give_the_same_weights():
     one, each = trained('DefaultOptimWrapperConstructor')
     two, merged = trained('MergedGroupsConstructor')
     assert len(each.optimizer.param_groups) > 30

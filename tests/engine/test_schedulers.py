@@ -1,4 +1,4 @@
-"""WarmupCosineLR by hand, and the learning rate that follows the batch."""
+"""WarmupCosineLR against values by hand, and the scaling with the batch size."""
 
 import math
 
@@ -37,13 +37,13 @@ def test_the_shape_follows_the_length():
     assert short.index(2.0) / 20 == long.index(2.0) / 200 == 0.1
 
 
-def test_bad_share():
-    with pytest.raises(UserError, match='warmup=40'):
+def test_a_warmup_out_of_range_is_refused():
+    with pytest.raises(UserError, match='warmup=40 must be a fraction'):
         rates(10, warmup=40)
 
 
-def test_epochs_and_batch_are_one_line_overrides(tmp_path):
-    """auto_scale_lr: lr is that of a batch of 512; the cosine spans max_epochs."""
+def test_the_learning_rate_follows_batch_and_epochs(tmp_path):
+    """The config's lr is for a batch of 512, and the cosine ends with max_epochs."""
     cfg = tiny_config(tmp_path, epochs=3, stages=1)
     runner = RUNNERS.build(cfg)
     runner.train()

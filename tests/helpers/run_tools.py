@@ -1,11 +1,11 @@
-"""Runs tools one after another, each in a fork of a process with the framework loaded.
+"""Run tools one after another, each in a fork of a process that has the framework.
 
-Every run starts without bootmae_plugin, as a process of its own would, but does not pay
-seconds of imports.
+A tool starts without bootmae_plugin, as in a new process, and saves the seconds of
+importing torch and mmpretrain.
 
     python run_tools.py '[["LOG", "TOOL.py", "ARG", ...], ...]'
 
-Prints the exit statuses as a JSON list.
+The exit statuses are printed as a JSON list.
 """
 
 import json
@@ -20,7 +20,7 @@ import mmpretrain.models  # noqa: F401
 
 
 def run(log: str, tool: str, *args: str) -> int:
-    """Exit status of ``python TOOL ARGS``, whose output goes to ``log``."""
+    """Run ``python TOOL ARGS`` with its output in ``log``; return the exit status."""
     pid = os.fork()
     if pid:
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
