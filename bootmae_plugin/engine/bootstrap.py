@@ -246,10 +246,12 @@ class BootstrapHook(Hook):
                 shown_epochs(some[len(started) :])
                 for some in (starts, plan['starts'], config)
             ]
-            runner.logger.warning(
+            print_log(
                 'epochs or stages have changed since the checkpoint: stage '
                 f'{len(started)} of {len(starts)} continues, the next stages start at '
-                'epoch {}; in the checkpoint {}, in a new run {}'.format(*following)
+                'epoch {}; in the checkpoint {}, in a new run {}'.format(*following),
+                'current',
+                logging.WARNING,
             )
         return starts
 
