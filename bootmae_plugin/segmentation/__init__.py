@@ -1,14 +1,16 @@
-"""What needs mmsegmentation, registered: the configs of segmentation import this.
+"""Data set, metric and pictures for segmentation; needs mmsegmentation.
 
-``custom_imports = dict(imports=['bootmae_plugin', 'bootmae_plugin.segmentation'])``.
-The package itself does without mmsegmentation.
+``import bootmae_plugin`` does not import this room. A segmentation config does::
+
+    custom_imports = dict(imports=['bootmae_plugin', 'bootmae_plugin.segmentation'])
 """
 
 import contextlib
 import io
 
 try:
-    with contextlib.redirect_stdout(io.StringIO()):  # of its own optional parts
+    # mmsegmentation prints which of its optional parts are missing.
+    with contextlib.redirect_stdout(io.StringIO()):
         import mmseg.datasets
         import mmseg.models
         import mmseg.visualization  # noqa: F401

@@ -1,4 +1,4 @@
-"""Images with label maps in folders, checked (needs mmsegmentation)."""
+"""Data set of images and label maps in folders, checked when it is built."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,24 +13,25 @@ from ..errors import UserError, check
 
 @DATASETS.register_module()
 class SegFolder(BaseSegDataset):
-    """``img_dir/<split>/*`` with ``ann_dir/<split>/*`` of the same names and sizes.
+    """Images in ``img_dir/<split>/`` with label maps in ``ann_dir/<split>/``.
 
-    mmsegmentation's ``BaseSegDataset``, which says in one line what is wrong: there, a
-    lacking map stops a worker in mid-epoch, and a label outside the classes is left out
-    of the figures without a word.
+    An image and its map have the same name and size. Unlike mmsegmentation's
+    ``BaseSegDataset``, this reports a missing map before training instead of in the
+    middle of an epoch, and a label outside the classes instead of ignoring it.
 
     Args:
         data_root: Folder with ``img_dir`` and ``ann_dir``.
-        split: Sub-folder of both, such as 'train'.
+        split: Subfolder of both, such as 'train'.
         classes: Names of the labels 0, 1, ...
-        palette: Their colours, (R, G, B) in 0..255. Defaults to None: chosen at random.
-        ignore_index: Label that is neither learnt nor counted. Defaults to 255.
-        **kwargs: See mmsegmentation's ``BaseSegDataset`` (``img_suffix``, ...).
+        palette: Colors of the classes, (R, G, B) in 0..255. Defaults to None: random.
+        ignore_index: Label that is neither learned nor evaluated. Defaults to 255.
+        **kwargs: Arguments of mmsegmentation's ``BaseSegDataset``, such as
+            ``img_suffix``.
 
     Raises:
-        UserError: if a folder is missing or empty, an image has no map or one of
-            another size, or (when it is loaded) a map holds a label that is neither a
-            class nor ``ignore_index``.
+        UserError: if a folder is missing or empty, or an image has no map or a map of
+            another size. When a sample is loaded: if its map has a label that is
+            neither a class nor ``ignore_index``.
     """
 
     def __init__(
@@ -46,8 +47,8 @@ class SegFolder(BaseSegDataset):
         if palette is not None:
             check(
                 len(palette) == len(classes),
-                f'{len(palette)} colours in palette for {len(classes)} classes: give '
-                'one for each',
+                f'palette has {len(palette)} colors for {len(classes)} classes: give '
+                'one color per class',
             )
             metainfo['palette'] = palette
         super().__init__(
@@ -64,62 +65,69 @@ class SegFolder(BaseSegDataset):
         folder = Path(self.data_prefix['img_path'])
         check(
             folder.is_dir(),
-            f'image folder {folder} does not exist: check data_root, or make it with '
+            f'image folder {folder} does not exist: check data_root, or create it with '
             'tools/prepare_data.py',
         )
         data = super().load_data_list()
         check(
             len(data) > 0,
-            f'no image *{self.img_suffix} was found in {folder}: check data_root and '
+            f'no image *{self.img_suffix} found in {folder}: check data_root and '
             'img_suffix',
         )
         maps = Path(self.data_prefix['seg_map_path'])
-        lacking = [d for d in data if not Path(d['seg_map_path']).is_file()]
-        if lacking:
-            first = Path(lacking[0]['img_path']).name
-            raise UserError(
-                f'{len(lacking)} of {len(data)} images in {folder} have no label map '
-                f'*{self.seg_map_suffix} of their name in {maps} (first: {first}): add '
-                'the maps or take the images out'
-            )
-        with ThreadPoolExecutor() as pool:  # the headers only
-            sizes = list(pool.map(_sizes, data))
-        wrong = [(d, s) for d, s in zip(data, sizes, strict=True) if s[0] != s[1]]
-        if wrong:
-            sample, (image, label) = wrong[0]
-            raise UserError(
-                f'{len(wrong)} of {len(data)} label maps in {maps} have another size '
-                f'than their image (first: {Path(sample["seg_map_path"]).name} is '
-                f'{label[0]}x{label[1]}, the image {image[0]}x{image[1]}): make them '
-                'equal'
-            )
+        _check_maps_exist(data, folder, maps, self.seg_map_suffix)
+        _check_map_sizes(data, maps)
         return data
 
     def prepare_data(self, idx: int) -> dict:
-        """One sample from the pipeline, its labels checked."""
+        """Return one sample from the pipeline after checking its labels."""
         sample = super().prepare_data(idx)
         if sample is None:
             return sample
         labels = sample['data_samples'].gt_sem_seg.data
         number = len(self.metainfo['classes'])
         wrong = labels[(labels >= number) & (labels != self.ignore_index)]
-        check(
-            wrong.numel() == 0,
-            f'label map {sample["data_samples"].seg_map_path} holds the label '
-            f'{int(wrong.max()) if wrong.numel() else 0}, but there are {number} '
-            f'classes: labels must be 0 to {number - 1}, or {self.ignore_index} '
-            '(ignore_index)',
-        )
+        if wrong.numel():
+            raise UserError(
+                f'label map {sample["data_samples"].seg_map_path} has the label '
+                f'{int(wrong.max())}, but there are {number} classes: labels must be 0 '
+                f'to {number - 1}, or {self.ignore_index} (ignore_index)'
+            )
         return sample
 
 
+def _check_maps_exist(data: list[dict], folder: Path, maps: Path, suffix: str) -> None:
+    missing = [d for d in data if not Path(d['seg_map_path']).is_file()]
+    if missing:
+        first = Path(missing[0]['img_path']).name
+        raise UserError(
+            f'{len(missing)} of {len(data)} images in {folder} have no label map '
+            f'*{suffix} in {maps} (first: {first}): add the maps or remove the images'
+        )
+
+
+def _check_map_sizes(data: list[dict], maps: Path) -> None:
+    with ThreadPoolExecutor() as pool:  # reads only the headers
+        sizes = list(pool.map(_sizes, data))
+    wrong = [(d, s) for d, s in zip(data, sizes, strict=True) if s[0] != s[1]]
+    if wrong:
+        sample, (image, label) = wrong[0]
+        raise UserError(
+            f'{len(wrong)} of {len(data)} label maps in {maps} differ in size from '
+            f'their image (first: {Path(sample["seg_map_path"]).name} is '
+            f'{label[0]}x{label[1]}, the image {image[0]}x{image[1]}): resize them'
+        )
+
+
 def _sizes(sample: dict) -> tuple[tuple[int, int], tuple[int, int]]:
-    """(width, height) of the image and of its map."""
-    found = []
+    """Return (width, height) of the image and of its map."""
+    sizes = []
     for key in ('img_path', 'seg_map_path'):
         try:
             with Image.open(sample[key]) as image:
-                found.append(image.size)
+                sizes.append(image.size)
         except OSError as error:
-            raise UserError(f'{sample[key]} cannot be read: {error}') from error
-    return tuple(found)
+            raise UserError(
+                f'{sample[key]} cannot be read: {error}; replace or remove it'
+            ) from error
+    return tuple(sizes)

@@ -1,4 +1,4 @@
-"""Pictures of a segmentation test: what was predicted, over the images."""
+"""Hook that draws the predictions of a segmentation test."""
 
 from pathlib import Path
 
@@ -13,21 +13,24 @@ from ..errors import check
 
 @HOOKS.register_module()
 class SegmentationPictureHook(Hook):
-    """Test images | truth | prediction, in ``<work_dir>/predictions.png``.
+    """Draw image, truth and prediction into ``<work_dir>/predictions.png``.
 
-    The images are spread evenly over the test set; in a distributed test they are rank
-    0's. ``tools/test.py --show-dir`` sets the last three arguments, as for mmpretrain's
-    ``VisualizationHook``.
+    The images are spread evenly over the test set (over rank 0's share of it in a
+    distributed test). ``tools/test.py --show-dir`` sets the last three arguments, as
+    for mmpretrain's ``VisualizationHook``.
 
     Args:
-        number: Images in the picture; 0 draws none. Defaults to 4.
-        enable: Also write a picture of its own for images of the test set. Defaults to
-            False.
-        interval: Of every n-th image. Defaults to 1.
-        out_dir: Into this folder. Defaults to None: ``<work_dir>/predictions``.
+        number: Images in ``predictions.png``; 0 draws none. Defaults to 4.
+        enable: Also write one picture per image. Defaults to False.
+        interval: With ``enable``, every n-th image only. Defaults to 1.
+        out_dir: With ``enable``, the folder of these pictures. Defaults to None:
+            ``<work_dir>/predictions``.
+
+    Raises:
+        UserError: if ``number`` is negative or ``interval`` is not positive.
     """
 
-    priority = 'LOW'  # before the terminal's summary
+    priority = 'LOW'  # runs before the terminal prints its summary
 
     def __init__(
         self,
@@ -38,32 +41,35 @@ class SegmentationPictureHook(Hook):
     ) -> None:
         check(
             number >= 0 and interval > 0,
-            f'number={number} must not be negative, interval={interval} must be '
-            'positive',
+            f'number={number}, interval={interval}: number must be 0 or more, interval '
+            '1 or more',
         )
         self.number, self.enable, self.interval = number, enable, interval
         self.out_dir = out_dir
 
     def before_test_epoch(self, runner) -> None:
-        self._kept, self._seen = [], 0
+        """Choose the batches to draw from."""
+        self._drawn, self._num_seen = [], 0
         batches = len(runner.test_dataloader)
         count = min(self.number, batches)
-        self._wanted = {round((i + 0.5) * batches / count - 0.5) for i in range(count)}
+        self._chosen = {round((i + 0.5) * batches / count - 0.5) for i in range(count)}
 
     def after_test_iter(self, runner, batch_idx, data_batch=None, outputs=None) -> None:
+        """Keep the first image of a chosen batch; write single pictures."""
         if not dist.is_main_process():
             return
-        if batch_idx in self._wanted:
-            self._kept.append(_picture(outputs[0]))
+        if batch_idx in self._chosen:
+            self._drawn.append(_read_sample(outputs[0]))
         for sample in outputs:
-            if self.enable and self._seen % self.interval == 0:
+            if self.enable and self._num_seen % self.interval == 0:
                 folder = Path(self.out_dir or Path(runner.work_dir) / 'predictions')
                 name = Path(sample.img_path).stem + '.png'
-                self._save(runner, [_picture(sample)], folder / name)
-            self._seen += 1
+                self._save(runner, [_read_sample(sample)], folder / name)
+            self._num_seen += 1
 
     def after_test_epoch(self, runner, metrics=None) -> None:
-        if not self._kept:
+        """Write ``predictions.png``, with the IoU of each class."""
+        if not self._drawn:
             return
         scores = {
             key.removeprefix('IoU/'): value
@@ -71,20 +77,20 @@ class SegmentationPictureHook(Hook):
             if key.startswith('IoU/')
         }
         path = Path(runner.work_dir) / 'predictions.png'
-        self._save(runner, self._kept, path, scores)
+        self._save(runner, self._drawn, path, scores)
         runner.logger.info(f'picture: {path}')
 
-    def _save(self, runner, pictures: list, path: Path, scores=None) -> None:
+    def _save(self, runner, samples: list, path: Path, scores=None) -> None:
         from .pictures import save_predictions
 
         meta = runner.test_dataloader.dataset.metainfo
         save_predictions(
-            *zip(*pictures, strict=True), meta['classes'], meta['palette'], path, scores
+            *zip(*samples, strict=True), meta['classes'], meta['palette'], path, scores
         )
 
 
-def _picture(sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """The image as it is on disk, its labels and the predicted ones, of one size."""
+def _read_sample(sample) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the image from its file, its labels and its predictions, of equal size."""
     labels = [
         getattr(sample, key).data.squeeze(0).cpu().numpy()
         for key in ('gt_sem_seg', 'pred_sem_seg')

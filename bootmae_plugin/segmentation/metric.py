@@ -1,4 +1,4 @@
-"""mIoU with the figure of every class (needs mmsegmentation)."""
+"""Metric: mIoU, and the IoU of every class."""
 
 from mmseg.evaluation import IoUMetric
 from mmseg.registry import METRICS
@@ -6,21 +6,26 @@ from mmseg.registry import METRICS
 
 @METRICS.register_module()
 class ClassIoU(IoUMetric):
-    """mmsegmentation's ``IoUMetric``, which returns what it only prints to the log.
+    """mmsegmentation's ``IoUMetric`` that also returns the IoU of every class.
 
-    Beside ``aAcc``, ``mIoU`` and ``mAcc`` there is ``IoU/<class>`` in percent for every
-    class: intersection over union of all pixels of the data set, NaN for a class that
-    is neither there nor predicted (it does not count in the mean).
+    The results are ``aAcc``, ``mIoU``, ``mAcc`` and, for every class, ``IoU/<class>``:
+    intersection over union of all pixels of the data set, in percent. A class that is
+    neither labeled nor predicted has NaN and does not count in ``mIoU``.
+
+    Args:
+        ignore_index: Label of the pixels that are not evaluated. Defaults to 255.
+        **kwargs: Arguments of ``IoUMetric``.
     """
 
     def __init__(self, ignore_index: int = 255, **kwargs) -> None:
         super().__init__(ignore_index=ignore_index, iou_metrics=['mIoU'], **kwargs)
 
     def compute_metrics(self, results: list) -> dict[str, float]:
+        """Return the metrics of the data set, in percent."""
         metrics = super().compute_metrics(results)
         if self.format_only:
             return metrics
         intersection, union = (sum(r[i] for r in results) for i in (0, 1))
-        share = (100 * intersection / union).tolist()
+        iou = (100 * intersection / union).tolist()
         names = self.dataset_meta['classes']
-        return metrics | {f'IoU/{n}': s for n, s in zip(names, share, strict=True)}
+        return metrics | {f'IoU/{n}': v for n, v in zip(names, iou, strict=True)}

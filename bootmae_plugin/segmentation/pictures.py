@@ -1,29 +1,29 @@
-"""Predicted label maps over their images."""
+"""Pictures of label maps drawn over their images."""
 
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-SHADE = 0.55  # of the colour over the image
-VOID = (0, 0, 0)
+OPACITY = 0.55  # of the label colors over the image
+VOID_COLOR = (0, 0, 0)
 
 
 def overlay(image: np.ndarray, labels: np.ndarray, palette: Sequence) -> np.ndarray:
-    """Lay the classes' colours over an image.
+    """Draw labels over an image, in the colors of their classes.
 
     Args:
         image: (H, W, 3) uint8.
-        labels: (H, W); what is not in the palette is black.
+        labels: (H, W) integers; a label outside the palette is drawn in black.
         palette: (R, G, B) in 0..255 of each class.
 
     Returns:
         (H, W, 3) uint8.
     """
     known = (labels >= 0) & (labels < len(palette))
-    colours = np.asarray([*palette, VOID], dtype=np.float32)
-    colour = colours[np.where(known, labels, len(palette))]
-    return np.rint((1 - SHADE) * image + SHADE * colour).astype(np.uint8)
+    colors = np.asarray([*palette, VOID_COLOR], dtype=np.float32)
+    color = colors[np.where(known, labels, len(palette))]
+    return np.rint((1 - OPACITY) * image + OPACITY * color).astype(np.uint8)
 
 
 def save_predictions(
@@ -35,15 +35,15 @@ def save_predictions(
     path: str | Path,
     scores: dict[str, float] | None = None,
 ) -> Path:
-    """Draw image | truth | prediction, a row an image, with the classes' colours.
+    """Draw image, truth and prediction, one row per image, with a legend of classes.
 
     Args:
         images: (H, W, 3) uint8 each.
         truths, predictions: (H, W) labels each.
         classes: Names of the labels.
         palette: (R, G, B) in 0..255 of each class.
-        path: Of the PNG file.
-        scores: IoU in percent by class name, for the legend. Defaults to None.
+        path: PNG file to write.
+        scores: IoU in percent by class name, shown in the legend. Defaults to None.
 
     Returns:
         ``path``.

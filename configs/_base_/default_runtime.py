@@ -1,4 +1,4 @@
-# What every run has: hooks, environment, seed. Inherited by all configs.
+# Hooks, environment and seed. Every config inherits them.
 default_scope = 'mmpretrain'
 custom_imports = dict(imports=['bootmae_plugin'], allow_failed_imports=False)
 
@@ -14,7 +14,7 @@ default_hooks = dict(
 env_cfg = dict(
     cudnn_benchmark=False,
     mp_cfg=dict(mp_start_method='fork', opencv_num_threads=0),
-    dist_cfg=dict(backend='nccl'),  # our tools take gloo where there is no GPU
+    dist_cfg=dict(backend='nccl'),  # without a GPU, the tools use gloo
 )
 visualizer = dict(
     type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]
@@ -23,6 +23,6 @@ log_level = 'INFO'
 load_from = None
 resume = False
 
-# Masks and augmentation are drawn on the device: without diff_rank_seed every rank
-# would draw the same ones.
+# Masks and augmentations are drawn on the device. Without diff_rank_seed, every rank would
+# draw the same ones.
 randomness = dict(seed=0, diff_rank_seed=True)

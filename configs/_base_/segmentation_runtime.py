@@ -1,4 +1,4 @@
-# What every run of mmsegmentation has: default_runtime in mmseg's scope.
+# default_runtime.py for mmsegmentation: its scope, its visualizer, and pictures of the test.
 _base_ = 'default_runtime.py'
 
 default_scope = 'mmseg'

@@ -1,4 +1,4 @@
-"""Generated scenes in the layouts of the segmentation sets."""
+"""Generated scenes in the folder layouts of the segmentation data sets."""
 
 from pathlib import Path
 
@@ -13,14 +13,17 @@ def write_scenes(
     size: tuple[int, int] = (180, 240),
     labels: int = 12,
 ) -> Path:
-    """Noise and labels 0..labels - 1 at ``folder/<image dir>`` and ``<map dir>``.
+    """Write noise images and random label maps below ``folder``.
 
     Args:
-        folder: Root of the set.
-        splits: Image folder and map folder of each split.
-        number: Images in each.
+        folder: Root of the data set.
+        splits: Map folder by image folder, for each split.
+        number: Images per split.
         size: Height and width.
-        labels: How many there are, void included.
+        labels: Number of labels, void included; the maps have 0 to labels - 1.
+
+    Returns:
+        ``folder``.
     """
     generator = np.random.default_rng(0)
     for image_dir, map_dir in splits.items():
@@ -35,7 +38,7 @@ def write_scenes(
 
 
 def camvid(folder: Path, number: int = 4) -> Path:
-    """CamVid's layout, with void pixels."""
+    """Write scenes in CamVid's layout, with void pixels."""
     splits = ('train', 'val', 'test')
     return write_scenes(
         folder, {f'img_dir/{s}': f'ann_dir/{s}' for s in splits}, number

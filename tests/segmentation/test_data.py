@@ -1,4 +1,4 @@
-"""A folder of images and label maps, and every way in which it can be wrong."""
+"""SegFolder: its samples, and an error in one line for each kind of wrong data."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ def folder(data, **kwargs):
     return SegFolder(**{**options, **kwargs})
 
 
-def test_samples_are_the_files(data):
+def test_samples_equal_the_files(data):
     dataset = folder(data)
     assert len(dataset) == 4
     sample = dataset[2]
@@ -45,7 +45,7 @@ def test_samples_are_the_files(data):
         assert np.array_equal(sample['inputs'].flip(0).permute(1, 2, 0), image)
 
 
-def test_an_image_without_a_map(data):
+def test_a_missing_map(data):
     (data / 'ann_dir/train/1.png').unlink()
     with pytest.raises(UserError, match=r'1 of 4 images .* no label map .*1\.jpg'):
         folder(data)
@@ -59,28 +59,26 @@ def test_a_map_of_another_size(data):
 
 @pytest.mark.parametrize('workers', [0, 1])
 def test_a_label_outside_the_classes(data, workers):
-    # 11 is void for CamVid; where it is not, it has no class.
+    # 11 is void in CamVid; with another ignore_index it is no class.
     dataset = folder(data, ignore_index=255)
     loader = torch.utils.data.DataLoader(
         dataset, num_workers=workers, collate_fn=lambda samples: samples
     )
-    with pytest.raises(
-        UserError, match=r'holds the label 11, but there are 11 classes'
-    ):
+    with pytest.raises(UserError, match=r'has the label 11, but there are 11 classes'):
         list(loader)
     assert len(list(torch.utils.data.DataLoader(folder(data), collate_fn=len))) == 4
 
 
-def test_folders_that_are_not_there(data):
+def test_a_missing_folder_suffix_or_color(data):
     with pytest.raises(UserError, match=r'img_dir/dev does not exist'):
         folder(data, split='dev')
-    with pytest.raises(UserError, match=r'no image \*\.tif was found'):
+    with pytest.raises(UserError, match=r'no image \*\.tif found'):
         folder(data, img_suffix='.tif')
-    with pytest.raises(UserError, match='2 colours in palette for 11 classes'):
+    with pytest.raises(UserError, match='palette has 2 colors for 11 classes'):
         folder(data, palette=[[0, 0, 0], [1, 1, 1]])
 
 
-def test_a_file_that_is_no_image(data):
+def test_a_truncated_map(data):
     (data / 'ann_dir/train/0.png').write_bytes(b'cut short')
     with pytest.raises(UserError, match=r'0\.png cannot be read'):
         folder(data)

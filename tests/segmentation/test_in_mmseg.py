@@ -1,4 +1,4 @@
-"""The encoder is a backbone of mmsegmentation as it is (skipped without mmseg)."""
+"""The encoder works as a backbone of mmsegmentation without changes."""
 
 import pytest
 import torch
@@ -25,7 +25,13 @@ def segmentor(backbone=BACKBONE):
     from mmseg.registry import MODELS as SEG_MODELS
 
     init_default_scope('mmseg')
-    head = dict(num_classes=5, channels=16, norm_cfg=NORM, align_corners=False)
+    head = dict(
+        num_classes=5,
+        channels=16,
+        norm_cfg=NORM,
+        align_corners=False,
+        loss_decode=dict(type='CrossEntropyLoss', avg_non_ignore=True),
+    )
     return SEG_MODELS.build(
         dict(
             type='EncoderDecoder',
@@ -57,8 +63,8 @@ def test_multi_scale_features_of_a_non_square_image():
 
 
 @pytest.mark.parametrize('type_', ['mmpretrain.MaskedDeiT', 'dotted'])
-def test_features_are_those_of_mmpretrain(type_):
-    if type_ == 'dotted':  # in any scope, with no import
+def test_the_encoder_gives_the_same_features_in_mmseg_and_mmpretrain(type_):
+    if type_ == 'dotted':  # works in any scope, without an import
         type_ = 'bootmae_plugin.models.MaskedDeiT'
     ours = MODELS.build(BACKBONE).eval()
     theirs = segmentor(dict(BACKBONE, type=type_)).eval()
@@ -68,7 +74,7 @@ def test_features_are_those_of_mmpretrain(type_):
         assert torch.equal(a, b)
 
 
-def test_layer_decay_reaches_the_encoder_inside_the_segmentor():
+def test_layer_decay_applies_to_the_encoder_of_a_segmentor():
     from mmengine.optim import build_optim_wrapper
 
     model = segmentor()
@@ -85,7 +91,7 @@ def test_layer_decay_reaches_the_encoder_inside_the_segmentor():
     groups = wrapper.optimizer.param_groups
     rate = {names[id(p)]: group['lr'] for group in groups for p in group['params']}
     assert len(rate) == len(names)  # every parameter once
-    assert len(groups) <= 2 * 6  # with and without decay of 6 depths
+    assert len(groups) <= 2 * 6  # 6 depths, with and without weight decay
     assert rate['backbone.cls_token'] == 0.5**5
     assert rate['backbone.blocks.0.norm1.weight'] == 0.5**4
     assert rate['backbone.blocks.3.mlp.fc1.weight'] == 0.5

@@ -1,4 +1,4 @@
-"""IoU of each class against a loop over the pixels."""
+"""ClassIoU equals a loop over the pixels."""
 
 import numpy as np
 import pytest
@@ -11,8 +11,8 @@ from bootmae_plugin.segmentation import ClassIoU
 VOID = 255
 
 
-def naive(truths, predictions, number):
-    shares = []
+def loop_over_pixels(truths, predictions, number):
+    ious = []
     for c in range(number):
         both = either = 0
         for truth, prediction in zip(truths, predictions, strict=True):
@@ -21,8 +21,8 @@ def naive(truths, predictions, number):
                 if t != VOID:
                     both += t == c and p == c
                     either += t == c or p == c
-        shares.append(100 * both / either if either else float('nan'))
-    return shares
+        ious.append(100 * both / either if either else float('nan'))
+    return ious
 
 
 def sample(truth, prediction):
@@ -37,22 +37,22 @@ def metric(number):
     return iou
 
 
-def test_equals_a_loop_and_ignores_void():
+def test_equals_a_loop_that_skips_void():
     generator = torch.Generator().manual_seed(0)
     truths = [torch.randint(0, 4, (6, 5), generator=generator) for _ in range(3)]
     predictions = [torch.randint(0, 4, (6, 5), generator=generator) for _ in range(3)]
     truths[0][:2] = VOID
-    iou = metric(5)  # class 4 is nowhere
+    iou = metric(5)  # class 4 does not occur
     iou.process({}, [sample(t, p) for t, p in zip(truths, predictions, strict=True)])
     found = iou.compute_metrics(iou.results)
-    expected = naive(truths, predictions, 5)
+    expected = loop_over_pixels(truths, predictions, 5)
     ours = [found[f'IoU/c{i}'] for i in range(5)]
     np.testing.assert_allclose(ours, expected, rtol=1e-5)
     assert np.isnan(ours[4])
     assert found['mIoU'] == pytest.approx(np.nanmean(expected), abs=0.01)
 
 
-def test_perfect_and_void_only():
+def test_perfect_predictions_and_an_image_of_void():
     truth = torch.arange(4).reshape(2, 2)
     iou = metric(4)
     iou.process({}, [sample(truth, truth), sample(torch.full((2, 2), VOID), truth)])

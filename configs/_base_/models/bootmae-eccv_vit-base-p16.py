@@ -1,5 +1,6 @@
-# BootMAE, ViT-B/16 (Dong et al. 2022): pixels from block 1, features of the moving
-# average from the last block, both from the start.
+# BootMAE of ViT-B/16 (Dong et al., ECCV 2022). The pixel decoder attends to the output of
+# block 1, the feature decoder to that of the last block; the target features come from a
+# moving average of the encoder. Both branches train from the start.
 model = dict(
     type='BootMAE',
     backbone=dict(

@@ -1,5 +1,6 @@
-# MAE-K: pixels in stage 1, then the features of the frozen encoder of the stage before.
-# The config that inherits this adds the hook that starts the stages:
+# Bootstrapped MAE (MAE-K): stage 1 predicts pixels, each later stage the features of the
+# frozen encoder of the stage before. A config that inherits this adds the hook that starts the
+# stages:
 #   default_hooks = dict(bootstrap=dict(type='BootstrapHook', num_stages=4))
 _base_ = 'mae_deit-tiny.py'
 
@@ -10,4 +11,4 @@ model = dict(
     ),
     target_generator=dict(type='StageEncoder'),
 )
-find_unused_parameters = True  # the branches take turns
+find_unused_parameters = True  # each stage trains one branch only

@@ -1,7 +1,6 @@
-# The pretrained encoder with a linear head. The encoder's checkpoint is given on the
-# command line:
+# A pretrained distilled DeiT-Tiny with a linear head. Give its checkpoint:
 #   --cfg-options model.backbone.init_cfg.checkpoint=work_dirs/.../epoch_200.pth
-# and random initialisation by model.backbone.init_cfg=None.
+# or start from random weights with model.backbone.init_cfg=None.
 model = dict(
     type='ImageClassifier',
     backbone=dict(

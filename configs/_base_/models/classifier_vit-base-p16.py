@@ -1,5 +1,6 @@
-# A pretrained ViT-B/16 with a linear head on the mean of the patch tokens, normalised
-# anew. The checkpoint: model.backbone.init_cfg.checkpoint=...
+# A pretrained ViT-B/16 with a linear head. The mean of the patch tokens goes through a new
+# norm instead of the encoder's final norm. Give the checkpoint:
+#   --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 model = dict(
     type='ImageClassifier',
     backbone=dict(
@@ -18,6 +19,6 @@ model = dict(
         num_classes=1000,
         in_channels=768,
         loss=dict(type='LabelSmoothLoss', label_smooth_val=0.1, mode='original'),
-        init_cfg=dict(type='TruncNormal', layer='Linear', std=2e-5),  # .02 x .001
+        init_cfg=dict(type='TruncNormal', layer='Linear', std=2e-5),  # 0.02 * 0.001
     ),
 )

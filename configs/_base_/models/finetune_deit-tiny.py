@@ -1,4 +1,4 @@
-# The classifier with what finetuning of 100 epochs adds: drop path and label smoothing.
+# The classifier for finetuning of 100 epochs: with drop path and label smoothing.
 _base_ = 'classifier_deit-tiny.py'
 
 model = dict(

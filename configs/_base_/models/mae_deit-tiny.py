@@ -1,4 +1,4 @@
-# MAE with the distilled DeiT-Tiny (192-d, 12 blocks, 3 heads) on 32x32 images.
+# MAE of the distilled DeiT-Tiny (192-d, 12 blocks, 3 heads) for 32x32 images.
 model = dict(
     type='BootMAE',
     backbone=dict(type='MaskedDeiT', arch='deit-tiny', img_size=32, patch_size=4),

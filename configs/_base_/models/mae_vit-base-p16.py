@@ -1,4 +1,4 @@
-# MAE, ViT-B/16 (He et al. 2021).
+# MAE of ViT-B/16 (He et al. 2021).
 model = dict(
     type='BootMAE',
     backbone=dict(type='MaskedViT', arch='vit-base', img_size=224, patch_size=16),

@@ -1,10 +1,12 @@
-# UPerNet and an auxiliary FCN head on the features of blocks 4, 6, 8 and 12 (4x up, 2x
-# up, as they are, 2x down), through mmsegmentation (BootMAE's transfer). BN instead of
-# SyncBN, which needs a GPU and several processes.
+# UPerNet and an auxiliary FCN head for mmsegmentation, as in BootMAE's segmentation. The
+# outputs of blocks 4, 6, 8 and 12 are scaled by 4, 2, 1 and 1/2 into a pyramid. Heads use BN:
+# SyncBN needs a GPU and several processes.
+embed_dims = 192
+num_classes = 11
 norm_cfg = dict(type='BN', requires_grad=True)
-# mmsegmentation starts its classifiers from a std of .01, which suits 512 channels and
-# 160,000 iterations: with few channels, hundreds of iterations pass before anything but
-# the most frequent class is learnt. This is about 1 / sqrt(channels).
+# mmsegmentation initializes its classifiers with std .01, which suits 512 channels and 160,000
+# iterations. With few channels, the model would predict only the most frequent class for
+# hundreds of iterations. This std is about 1 / sqrt(channels).
 classifier_init = dict(type='Normal', std=0.1, override=dict(name='conv_seg'))
 model = dict(
     type='EncoderDecoder',
@@ -15,17 +17,18 @@ model = dict(
         patch_size=8,
         out_type='featmap',
         out_indices=(3, 5, 7, 11),
+        final_norm=False,  # no norm on any level, as BEiT and MAE in mmsegmentation
         drop_path_rate=0.1,
         init_cfg=dict(type='Pretrained', checkpoint='', prefix='backbone.'),
     ),
-    neck=dict(type='Feature2Pyramid', embed_dim=192, norm_cfg=norm_cfg),
+    neck=dict(type='Feature2Pyramid', embed_dim=embed_dims, norm_cfg=norm_cfg),
     decode_head=dict(
         type='UPerHead',
-        in_channels=[192] * 4,
+        in_channels=[embed_dims] * 4,
         in_index=[0, 1, 2, 3],
         channels=64,
         dropout_ratio=0.1,
-        num_classes=11,
+        num_classes=num_classes,
         norm_cfg=norm_cfg,
         init_cfg=classifier_init,
         align_corners=False,
@@ -33,13 +36,13 @@ model = dict(
     ),
     auxiliary_head=dict(
         type='FCNHead',
-        in_channels=192,
+        in_channels=embed_dims,
         in_index=2,
         channels=64,
         num_convs=1,
         concat_input=False,
         dropout_ratio=0.1,
-        num_classes=11,
+        num_classes=num_classes,
         norm_cfg=norm_cfg,
         init_cfg=classifier_init,
         align_corners=False,

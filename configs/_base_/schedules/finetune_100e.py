@@ -1,4 +1,5 @@
-# AdamW on the whole network; layer-wise decay of the learning rate.
+# AdamW on the whole network with layer-wise learning-rate decay, warm-up and cosine. The
+# learning rate is for a total batch of 512 and is scaled to the actual batch.
 optim_wrapper = dict(
     type='Bf16OptimWrapper',
     optimizer=dict(

@@ -1,4 +1,5 @@
-# Finetuning on ImageNet-1K: batch 1024 = 8 x 128, 5 epochs of warm-up.
+# EasyCV's ImageNet-1K finetuning: total batch 1024 (8 processes of 128), 5 of 100 epochs of
+# warm-up.
 _base_ = 'finetune_100e.py'
 
 optim_wrapper = dict(

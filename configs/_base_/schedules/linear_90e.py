@@ -1,11 +1,11 @@
-# SGD on the linear layer alone; its inputs are batch-normalised. The report's protocol is
-# linear_lars_900e.py, or on the command line
+# SGD for linear evaluation; only the linear layer is trained, on batch-normalized features.
+# The protocol of the DeiT-Tiny / CIFAR-10 report is linear_lars_900e.py, or
 #   optim_wrapper.optimizer.type=LARS optim_wrapper.optimizer.lr=0.1 train_cfg.max_epochs=900
 optim_wrapper = dict(
     type='OptimWrapper',
     optimizer=dict(type='SGD', lr=0.02, momentum=0.9, weight_decay=0.0),
-    # As MAE's LARS: no weight decay and no adaptive rate for biases (SGD ignores the
-    # latter).
+    # As in MAE's LARS: no weight decay and no adaptive rate for biases. SGD ignores
+    # lars_exclude.
     paramwise_cfg=dict(
         custom_keys={'bias': dict(decay_mult=0.0, lars_exclude=True)},
     ),

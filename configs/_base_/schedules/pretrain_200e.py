@@ -1,6 +1,6 @@
-# AdamW and a cosine with 10 % warm-up; the shape follows max_epochs.
+# AdamW with 10 % warm-up, then cosine; the schedule always spans max_epochs.
 optim_wrapper = dict(
-    type='Bf16OptimWrapper',  # OptimWrapper for float32
+    type='Bf16OptimWrapper',  # bfloat16 autocast; OptimWrapper: float32
     constructor='MergedGroupsConstructor',
     optimizer=dict(
         type='AdamW', lr=1e-3, betas=(0.9, 0.95), weight_decay=0.05, fused=True
@@ -19,5 +19,5 @@ optim_wrapper = dict(
 param_scheduler = dict(type='WarmupCosineLR', warmup=0.1, convert_to_iter_based=True)
 train_cfg = dict(type='EpochBasedTrainLoop', max_epochs=200)
 
-# The learning rate above is that of a total batch of 512 and follows the batch.
+# The learning rate above is for a total batch of 512. It is scaled to the actual batch.
 auto_scale_lr = dict(base_batch_size=512, enable=True)

@@ -1,4 +1,4 @@
-# MAE's ImageNet recipe: batch 4096 = 8 x 512, 40 of 800 epochs of warm-up.
+# MAE's ImageNet recipe: total batch 4096 (8 processes of 512), 40 of 800 epochs of warm-up.
 _base_ = 'pretrain_200e.py'
 
 optim_wrapper = dict(optimizer=dict(lr=1.5e-4 * 4096 / 256))

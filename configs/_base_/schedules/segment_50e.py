@@ -1,4 +1,5 @@
-# Segmentation transfer of a small encoder: AdamW, layer decay, warm-up and cosine.
+# Segmentation with a small encoder: AdamW with layer-wise learning-rate decay, warm-up and
+# cosine. The learning rate is for batch 8 and is scaled to the actual batch.
 optim_wrapper = dict(
     type='mmpretrain.Bf16OptimWrapper',
     optimizer=dict(

@@ -12,12 +12,13 @@ _base_ = [
     '../../_base_/schedules/segment_160k.py',
     '../../_base_/segmentation_runtime.py',
 ]
+num_classes = 21
 max_iters = 40_000
 warmup_iters = 1_500
 
 model = dict(
-    decode_head=dict(num_classes=21),
-    auxiliary_head=dict(num_classes=21),
+    decode_head=dict(num_classes=num_classes),
+    auxiliary_head=dict(num_classes=num_classes),
     test_cfg=dict(crop_size={{_base_.crop_size}}),
 )
 # As in the pretraining, selfsup/bootmae-eccv_vit-base-p16_in1k.py.
