@@ -10,7 +10,7 @@ from mmpretrain.registry import RUNNERS
 from ..checkpoints.read import read_checkpoint
 from ..errors import check
 from .common import add_common_arguments, run
-from .configs import load_config, set_loader_defaults
+from .configs import load_runner_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -39,9 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 
 def test(args: argparse.Namespace) -> None:
-    cfg = load_config(args)
-    if args.cfg_options is not None:  # the same ones as in training
-        cfg.merge_from_dict(args.cfg_options)
+    cfg = load_runner_config(args)
     read_checkpoint(args.checkpoint)  # before the data are read
     cfg.load_from, cfg.resume = args.checkpoint, False
     # The encoder's weights are in the checkpoint; those of the pretraining are not
@@ -54,7 +52,6 @@ def test(args: argparse.Namespace) -> None:
         cfg.default_hooks.visualization.update(
             enable=True, out_dir=args.show_dir, interval=args.interval
         )
-    set_loader_defaults(cfg, 'test_dataloader', args)
     cfg.train_dataloader = cfg.train_cfg = cfg.optim_wrapper = None
     cfg.val_dataloader = cfg.val_cfg = cfg.val_evaluator = None
     cfg.param_scheduler = None

@@ -9,7 +9,7 @@ from mmpretrain.registry import RUNNERS
 
 from ..checkpoints.read import read_checkpoint
 from .common import add_common_arguments, run
-from .configs import load_config, set_loader_defaults
+from .configs import load_runner_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -57,15 +57,11 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
-    for field in ('train_dataloader', 'val_dataloader', 'test_dataloader'):
-        set_loader_defaults(cfg, field, args)
 
 
 def train(args: argparse.Namespace) -> None:
-    cfg = load_config(args)
+    cfg = load_runner_config(args)
     merge_args(cfg, args)
-    if args.cfg_options is not None:
-        cfg.merge_from_dict(args.cfg_options)
     if cfg.get('resume') and cfg.get('load_from'):
         read_checkpoint(cfg.load_from)  # before anything is built
     cfg.work_dir = str(Path(cfg.work_dir))
