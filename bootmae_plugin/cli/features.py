@@ -1,15 +1,13 @@
 """What the subcommands knn and linear_probe share: options, features, figures."""
 
 import argparse
-from pathlib import Path
 
 import mmengine
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
-from ..errors import check
 from ..evaluation import FeatureSet, feature_sets
 from .common import add_config_options, add_debug
+from .configs import load_config
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_feature_sets(args: argparse.Namespace) -> dict[str, FeatureSet]:
     """Return the features that the options ask for, by pooling."""
-    check(
-        Path(args.config).is_file(),
-        f'config {args.config} does not exist: give one below configs/benchmarks/',
-    )
     init_default_scope('mmpretrain')
-    cfg = Config.fromfile(args.config)
-    cfg.merge_from_dict(args.cfg_options or {})
+    cfg = load_config(args.config, args.cfg_options)
     return feature_sets(
         cfg, args.checkpoint, args.pool, args.block, args.cache, args.flip
     )

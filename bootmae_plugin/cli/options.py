@@ -163,12 +163,8 @@ def dotted_keys(settings: dict, prefix: str = '') -> Iterator[str]:
 def advice(key: str, keys: list[str]) -> str:
     """Return '; did you mean ...?' with the nearest key, or ''."""
     last = key.rpartition('.')[2]
-    same = [k for k in keys if k.rpartition('.')[2] == last]
-    if same:
-        near = sorted(same, key=lambda k: k.count('.'))[:1]
-    else:
-        near = difflib.get_close_matches(key, keys, n=1)
-        by_last = {k.rpartition('.')[2]: k for k in reversed(keys)}
-        close = difflib.get_close_matches(last, by_last, n=1, cutoff=0.7)
-        near = near or [by_last[name] for name in close]
-    return f'; did you mean {near[0]}?' if near else ''
+    by_last: dict[str, str] = {}
+    for known in sorted(keys, key=lambda k: k.count('.')):
+        by_last.setdefault(known.rpartition('.')[2], known)
+    near = difflib.get_close_matches(last, by_last, n=1)
+    return f'; did you mean {by_last[near[0]]}?' if near else ''

@@ -35,9 +35,7 @@ def load_with_variables(path: str | os.PathLike, variables: dict[str, Any]) -> C
         if copy is None:
             return Config.fromfile(path)
         cfg = Config.fromfile(copy)
-    return Config(
-        cfg.to_dict(), filename=str(path), env_variables=cfg.env_variables
-    )
+    return Config(cfg.to_dict(), filename=str(path), env_variables=cfg.env_variables)
 
 
 class _Copies:

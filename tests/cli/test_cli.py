@@ -139,8 +139,8 @@ def test_an_error_is_one_line_on_stderr_and_status_1():
     assert result.returncode == 1
     assert result.stdout == ''
     assert result.stderr.splitlines() == [
-        'error: config no.py does not exist: give the path of a .py config, or '
-        'bootmae_plugin::selfsup/NAME.py for one of the installed ones'
+        'error: config no.py does not exist: give the path of a .py config, or the '
+        'name of one of ours'
     ]
 
 
