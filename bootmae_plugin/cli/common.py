@@ -15,11 +15,14 @@ from pathlib import Path
 import torch
 from mmengine import dist
 from mmengine.config import DictAction
+from torch.distributed.elastic.multiprocessing.errors import ErrorHandler
 
 from ..checkpoints import register_safe_loaders
 from ..errors import UserError
 from ..reliability import Interrupted
 
+# Environment variable that our launcher sets for the processes that it starts.
+LAUNCHER = 'BOOTMAE_LAUNCHER'
 # Files of tools/ whose module has another name.
 MODULES = dict(convert_checkpoint='convert')
 # torch's DistributedDataParallel warns about what mmengine and it do by themselves, and
@@ -111,7 +114,14 @@ def save_traceback(args: argparse.Namespace) -> str:
 
 
 def stop(text: str, every_process: bool = False) -> None:
-    """Exit with one line and status 1; only one process of a machine prints it."""
+    """Exit with one line and status 1; only one process of a machine prints it.
+
+    Under our launcher it is the launcher, which gets the line in a file: the first
+    process that fails may be any, and the others are killed before they say anything.
+    """
+    if os.environ.get(LAUNCHER):
+        ErrorHandler().record_exception(UserError(text))
+        sys.exit(1)
     silent = os.environ.get('LOCAL_RANK', '0') != '0' and not every_process
     sys.exit(1 if silent else f'error: {text}')
 

@@ -3,7 +3,7 @@
 import argparse
 import contextlib
 import difflib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,9 @@ import yaml
 from mmengine.config import Config
 
 from .. import config_path
+from ..datasets.sources import check_data_root
 from ..errors import UserError, check
-from .options import RUNNER_KEYS, check_options
+from .options import RUNNER_KEYS, accepted_keys, check_options
 from .variables import load_with_variables
 
 PREFIX = 'bootmae_plugin::'
@@ -146,3 +147,30 @@ def set_loader_defaults(cfg: Config, name: str, args: argparse.Namespace) -> Non
         loader['pin_memory'] = False
     if getattr(args, 'no_persistent_workers', False):
         loader['persistent_workers'] = False
+
+
+def check_data(cfg: Config, loaders: Iterable[str]) -> None:
+    """Raise :class:`UserError` if a data folder is missing; nothing is read.
+
+    A data set that can be downloaded is left to its class.
+
+    Args:
+        cfg: Config for a runner.
+        loaders: Its data loaders that are used, as 'train_dataloader'.
+    """
+    for name in loaders:
+        for dataset in _dicts(cfg.get(name)):
+            root = dataset.get('data_root')
+            accepted = accepted_keys(dataset, name, cfg) or ()
+            if root and 'download' not in accepted:
+                check_data_root(root)
+
+
+def _dicts(settings: Any) -> Iterator[dict]:
+    """All dicts in nested dicts and lists."""
+    if isinstance(settings, dict):
+        yield settings
+        settings = list(settings.values())
+    if isinstance(settings, (list, tuple)):
+        for value in settings:
+            yield from _dicts(value)

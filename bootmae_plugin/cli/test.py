@@ -1,7 +1,6 @@
 """Test a checkpoint on the test set of the config that trained it."""
 
 import argparse
-import os
 
 import mmengine
 from mmengine.evaluator import DumpResults
@@ -34,7 +33,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.out_item and not args.out:
         parser.error('--out-item needs --out FILE')
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     return args
 
 

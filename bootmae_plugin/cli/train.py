@@ -1,7 +1,6 @@
 """Train from a config: pretraining, linear evaluation, finetuning, segmentation."""
 
 import argparse
-import os
 from pathlib import Path
 
 from mmengine.config import Config
@@ -41,9 +40,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='restart the data-loader workers every epoch',
     )
     add_common_arguments(parser)
-    args = parser.parse_args(argv)
-    os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    return args
+    return parser.parse_args(argv)
 
 
 def merge_args(cfg: Config, args: argparse.Namespace) -> None:

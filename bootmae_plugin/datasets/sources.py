@@ -11,6 +11,17 @@ from ..errors import UserError, check
 from .digits import CLASSES, load_digits_rgb
 
 
+def check_data_root(data_root: str) -> Path:
+    """Return the folder as a path; raise :class:`UserError` if it does not exist."""
+    root = Path(data_root).expanduser()
+    check(
+        root.is_dir(),
+        f'data folder {data_root} does not exist: check data_root, or make it with '
+        'tools/prepare_data.py',
+    )
+    return root
+
+
 @DATASETS.register_module()
 class Digits(BaseDataset):
     """scikit-learn's digits (:func:`load_digits_rgb`); nothing to download.
@@ -92,12 +103,7 @@ class ImageFolder(CustomDataset):
     def __init__(
         self, data_root: str, ann_file: str = '', with_label: bool = True, **kwargs
     ) -> None:
-        root = Path(data_root).expanduser()
-        check(
-            root.is_dir(),
-            f'data folder {data_root} does not exist: check data_root, or make it with '
-            'tools/prepare_data.py',
-        )
+        root = check_data_root(data_root)
         if ann_file:
             # Relative to the working directory, as a user types it.
             check(

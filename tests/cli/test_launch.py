@@ -1,0 +1,119 @@
+"""The launcher of several processes: one line for a failure, whichever fails first."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from bootmae_plugin.cli import launch
+from tests.tiny import ROOT
+
+PRETRAIN = str(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')
+FOLDER = str(ROOT / 'configs/selfsup/bootmae_deit-tiny_folder.py')
+# As tools/train.py behaves where both processes find the same mistake, or one of them
+# is killed; without the seconds that importing the framework takes.
+TOOL = """
+import json, os, sys, time
+rank = int(os.environ['RANK'])
+words = sys.argv[sys.argv.index('--cfg-options') + 1].split('=')[1]
+failing, how, wait = words.split('-')
+if str(rank) in failing:
+    if how == 'kill':
+        os.kill(os.getpid(), 9)
+    time.sleep(float(wait) * rank)
+    message = dict(message=f'UserError: rank {rank}: a mistake',
+                   extraInfo=dict(py_callstack='', timestamp=int(time.time())))
+    with open(os.environ['TORCHELASTIC_ERROR_FILE'], 'w') as file:
+        json.dump(dict(message=message), file)
+    sys.exit(1)
+time.sleep(60)
+"""
+
+
+def start(folder, *words) -> tuple[int, str]:
+    """Exit status and output of the launcher in a fork of this process."""
+    log = folder / 'log.txt'
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+            launch.main([str(word) for word in words])
+            status = 0
+        except SystemExit as stop:
+            status = stop.code
+            if isinstance(status, str):
+                status = print(stop.code) or 1
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return status, log.read_text()
+
+
+@pytest.mark.parametrize(
+    ('what', 'line'),
+    [
+        ('01-tell-0', 'error: rank [01]: a mistake'),
+        ('01-tell-0.5', 'error: rank 0: a mistake'),
+        ('1-tell-0', 'error: rank 1: a mistake'),
+        ('1-kill-0', 'error: process 1 was killed by signal 9, .*'),
+    ],
+)
+def test_a_failure_is_one_line(what, line, tmp_path, monkeypatch):
+    (tmp_path / 'train.py').write_text(TOOL)
+    monkeypatch.setattr(launch, 'check_inputs', lambda args: None)
+    status, text = start(
+        tmp_path, '--rdzv-backend=c10d', '--rdzv-endpoint=127.0.0.1:0',
+        '--local-addr=127.0.0.1', '--nproc-per-node=2', tmp_path / 'train.py',
+        'config.py', '--launcher', 'pytorch', '--cfg-options', f'a={what}',
+    )  # fmt: skip
+    assert status == 1
+    assert re.fullmatch(f'{line}\n', text), text
+
+
+@pytest.mark.parametrize(
+    ('words', 'text'),
+    [
+        ([FOLDER], 'error: data folder data/images does not exist: check data_root, or '
+         'make it with tools/prepare_data.py'),
+        ([FOLDER, '--cfg-options', 'data_root=nowhere'],
+         'error: data folder nowhere does not exist: check data_root, or make it with '
+         'tools/prepare_data.py'),
+        ([PRETRAIN, '--cfg-options', 'max_epochs=7'],
+         'error: --cfg-options max_epochs: nothing reads it; did you mean '
+         'train_cfg.max_epochs?'),
+    ],
+)  # fmt: skip
+def test_inputs_are_checked_before_a_process_is_started(
+    words, text, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / 'train.py').write_text('raise AssertionError("started")')
+    command = ['--nproc-per-node=2', tmp_path / 'train.py', *words]
+    assert start(tmp_path, *command) == (1, f'{text}\n')
+
+
+def test_data_that_can_be_downloaded_need_not_be_there(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    args = launch.importlib.import_module('bootmae_plugin.cli.train').parse_args(
+        [str(ROOT / 'configs/selfsup/bootmae_deit-tiny_cifar10.py')]
+    )
+    args.tool = 'train'
+    launch.check_inputs(args)
+
+
+def test_dist_train_without_the_data(tmp_path):
+    done = subprocess.run(
+        ['bash', ROOT / 'tools/dist_train.sh', FOLDER, '2'],
+        cwd=tmp_path, env=dict(os.environ, PYTHON=sys.executable),
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stdout == ''
+    assert re.fullmatch('error: data folder data/images does .*\n', done.stderr)
