@@ -1,4 +1,4 @@
-"""Make a data set ready: find or fetch it, verify it, put it in its place.
+"""Prepare a data set: find or download it, verify it, put it in its place.
 
   python tools/prepare_data.py cifar10
   python tools/prepare_data.py cifar10 --from cifar10-images.tar.xz
@@ -8,8 +8,8 @@
   python tools/prepare_data.py digits
   python tools/prepare_data.py digit-scenes
 
-Run again at any time: finished work is found, broken-off work is taken up. Nothing of
-yours is overwritten or deleted.
+You can run it again at any time: it keeps finished work and continues interrupted work.
+It never overwrites or deletes your files.
 """
 
 import argparse
@@ -18,12 +18,14 @@ import sys
 import time
 from pathlib import Path
 
-from .common import run
+from ..errors import UserError, check
+from ..preparation import prepare as datasets
+from ..preparation.folder import prepare_folder
+from .common import add_debug, run
 
 TRAIN = 'python tools/train.py configs/selfsup/bootmae_deit-tiny_{}.py'
 SEGMENT = 'python tools/train.py configs/benchmarks/segmentation/deit-tiny_{}.py'
-SOURCE = 'train_dataloader.dataset.source'
-SPLITS = ('train', 'val', 'test')
+NAMES = ('cifar10', 'fashion-mnist', 'folder', 'camvid', 'digits', 'digit-scenes')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -45,11 +47,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         )
         if workers:
             command.add_argument(
-                '--workers', type=positive, help='threads; default: one a CPU'
+                '--workers', type=positive, help='threads; default: one per CPU'
             )
-        command.add_argument(
-            '--debug', action='store_true', help='show tracebacks of user errors'
-        )
+        add_debug(command)
         return command
 
     either = 'archive or folder, official or images; default: download'
@@ -71,38 +71,54 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='F',
         help='share of the images listed in val.txt; default: 0',
     )
-    folder.add_argument('--seed', type=int, default=0, help='of that choice')
+    folder.add_argument(
+        '--seed', type=int, default=0, help='seed of that choice; default: 0'
+    )
     folder.add_argument(
         '--skip-bad', action='store_true', help='leave unreadable images out'
     )
-    return parser.parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    check_name(words)
+    return parser.parse_args(words)
+
+
+def check_name(words: list[str]) -> None:
+    """Exit with one line if the first word is a path or unknown."""
+    if not words or words[0].startswith('-') or words[0] in NAMES:
+        return
+    if Path(words[0]).exists():
+        sys.exit(
+            f'error: {words[0]} is a path, expected the name of a data set: for your '
+            f'own images, prepare_data.py folder --from {shlex.quote(words[0])}'
+        )
+    sys.exit(
+        f'error: there is no data set {words[0]}: give one of {", ".join(NAMES)}; '
+        'folder is for your own images'
+    )
 
 
 def positive(text: str) -> int:
-    """An argument that is a whole number from 1 on."""
+    """Convert an argument that is a whole number from 1."""
     if not text.isdigit() or int(text) == 0:
-        raise argparse.ArgumentTypeError(f'{text!r}: give a whole number from 1 on')
+        raise argparse.ArgumentTypeError(f'{text!r}: give a whole number from 1')
     return int(text)
 
 
 def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
-    from bootmae_plugin.errors import check
-    from bootmae_plugin.preparation import prepare as sets
-    from bootmae_plugin.preparation.folder import prepare_folder
-
+    """Prepare the data set; return its manifest, and whether it is new."""
     if args.name == 'cifar10':
-        return sets.prepare_cifar10(args.out, args.source, args.workers)
+        return datasets.prepare_cifar10(args.out, args.source, args.workers)
     if args.name == 'fashion-mnist':
-        return sets.prepare_fashion_mnist(args.out, args.source)
+        return datasets.prepare_fashion_mnist(args.out, args.source)
     if args.name == 'digits':
-        return sets.prepare_digits(args.out)
+        return datasets.prepare_digits(args.out)
     if args.name == 'digit-scenes':
-        return sets.prepare_digit_scenes(args.out)
+        return datasets.prepare_digit_scenes(args.out)
     check(
         args.source, f'{args.name} is not downloaded: give your copy with --from PATH'
     )
     if args.name == 'camvid':
-        return sets.prepare_camvid(args.out, args.source, args.workers)
+        return datasets.prepare_camvid(args.out, args.source, args.workers)
     return prepare_folder(
         args.out,
         args.source,
@@ -115,49 +131,36 @@ def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
 
 
 def next_command(args: argparse.Namespace) -> str:
-    """The one command that uses what was prepared."""
-    options, config = {}, args.name
-    moved = args.out != Path('data') / args.name
-    if args.name == 'digit-scenes':
-        words = [f'{s}_dataloader.dataset.data_root={args.out}' for s in SPLITS * moved]
-        return _command(SEGMENT.format(config), words)
-    if args.name == 'camvid' and moved:  # its street scenes, to pretrain on
-        options['data_root'] = args.out / 'img_dir' / 'train'
-    elif args.name == 'folder':
+    """Return the command that trains on what was prepared."""
+    options = {}
+    if args.name == 'folder':
+        source = 'train_dataloader.dataset.source'
         options['data_root'] = args.source
-        options['ann_file'] = args.out / 'train.txt'
+        options[f'{source}.ann_file'] = args.out / 'train.txt'
         if args.labels:
-            options['with_label'] = True
-    elif args.name != 'digits' and moved:
+            options[f'{source}.with_label'] = True
+    elif args.name != 'digits' and args.out != Path('data') / args.name:
         options['data_root'] = args.out
-    return _command(
-        TRAIN.format(config),
-        [f'{SOURCE}.{key}={value}' for key, value in options.items()],
-    )
-
-
-def _command(command: str, words: list[str]) -> str:
+    command = (SEGMENT if args.name == 'digit-scenes' else TRAIN).format(args.name)
+    words = [f'{key}={value}' for key, value in options.items()]
     words = ['--cfg-options', *words] if words else []
     return ' '.join([command, *map(shlex.quote, words)])
 
 
 def prepare_data(args: argparse.Namespace) -> None:
-    from bootmae_plugin.errors import UserError
-
     start = time.monotonic()
     try:
         manifest, fresh = prepare(args)
     except OSError as error:  # no space, no permission, a lost disk
-        raise UserError(f'{error}: mend this and run again') from error
+        raise UserError(f'{error}: correct this and run again') from error
     except KeyboardInterrupt as error:
-        raise UserError('interrupted: run again to go on') from error
+        raise UserError('interrupted: run again to continue') from error
     counts = ', '.join(f'{n:,} {name}' for name, n in manifest['counts'].items())
     if args.out is None:
         print(f'digits: {counts}, read from {manifest["source"]}, nothing to prepare')
     else:
-        done = (
-            f'done in {time.monotonic() - start:.0f} s' if fresh else 'already prepared'
-        )
+        seconds = time.monotonic() - start
+        done = f'done in {seconds:.0f} s' if fresh else 'already prepared'
         print(f'{args.name}: {counts} in {args.out}, {done}')
         print(f'from: {manifest["source"]}')
         if manifest['counts'].get('unreadable'):

@@ -1,57 +1,54 @@
-"""Gather what tools/quickstart.sh trained: a table on the terminal, and pictures."""
+"""Show the results of tools/quickstart.sh: a table and pictures."""
 
 import argparse
 import json
 from pathlib import Path
 
-from .common import run
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from ..datasets.digits import load_digits_rgb
+from ..visualization import load_model, plot_losses, read_scalars, save_reconstructions
+from .common import add_debug, run
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('root', help='folder of the runs')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    add_debug(parser)
     return parser.parse_args(argv)
 
 
-def last(work_dir: Path, key: str) -> float:
-    """The last validation's figure of a run."""
-    from bootmae_plugin.visualization import read_scalars
-
-    return [r[key] for r in read_scalars(work_dir) if key in r][-1]
+def last_score(work_dir: Path, key: str) -> float:
+    """Figure of the last validation of a run."""
+    return [row[key] for row in read_scalars(work_dir) if key in row][-1]
 
 
-def knn(path: Path) -> float:
+def knn_score(path: Path) -> float:
+    """20-NN accuracy that tools/knn.py wrote."""
     (by_k,) = json.loads(path.read_text()).values()
     return by_k['20']
 
 
 def report(args: argparse.Namespace) -> None:
-    import torch
-    from rich.console import Console
-    from rich.table import Table
-
-    from bootmae_plugin.datasets.digits import load_digits_rgb
-    from bootmae_plugin.visualization import (
-        load_model,
-        plot_losses,
-        save_reconstructions,
-    )
-
     root = Path(args.root)
     table = Table(title='Digits: 360 held-out images, 100 scenes of them (%)')
     for column in ('protocol', 'random init', 'pretrained'):
         table.add_column(column, justify='left' if column == 'protocol' else 'right')
     top1 = 'accuracy/top1'
     rows = {
-        '20-NN, top-1': lambda start: knn(root / f'knn_{start}.json'),
-        'linear, top-1': lambda start: last(root / f'linear_{start}', top1),
-        'finetune, top-1': lambda start: last(root / f'finetune_{start}', top1),
-        'scenes, mIoU': lambda start: last(root / f'segmentation_{start}', 'mIoU'),
+        '20-NN, top-1': lambda start: knn_score(root / f'knn_{start}.json'),
+        'linear, top-1': lambda start: last_score(root / f'linear_{start}', top1),
+        'finetune, top-1': lambda start: last_score(root / f'finetune_{start}', top1),
+        'scenes, mIoU': lambda start: last_score(
+            root / f'segmentation_{start}', 'mIoU'
+        ),
     }
     for protocol, score in rows.items():
-        figures = [f'{score(start):.1f}' for start in ('random', 'boot')]
-        table.add_row(protocol, *figures)
+        table.add_row(
+            protocol, *(f'{score(start):.1f}' for start in ('random', 'boot'))
+        )
     console = Console()
     console.print(table)
 
@@ -64,9 +61,9 @@ def report(args: argparse.Namespace) -> None:
     for path in (
         save_reconstructions(model, images, root / 'reconstructions.png'),
         plot_losses(pretrain, root / 'loss.png'),
+        root / 'segmentation_test' / 'predictions.png',
     ):
         console.print(f'picture: {path}')
-    console.print(f'picture: {root / "segmentation_test" / "predictions.png"}')
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -5,9 +5,7 @@ import hashlib
 import http.server
 import os
 import pickle
-import runpy
 import shutil
-import subprocess
 import sys
 import threading
 import urllib.request
@@ -20,8 +18,8 @@ from bootmae_plugin.preparation import prepare, publish
 from bootmae_plugin.preparation.folder import prepare_folder
 from bootmae_plugin.reliability.locks import locked
 from tests.image_files import camvid_images, cifar_images, left, pack, picture
+from tests.tiny import ROOT, run_tool
 
-ROOT = Path(__file__).resolve().parents[2]
 SHARED = Path(os.environ.get('BOOTMAE_SHARED', ROOT.parent / 'shared'))
 CAMVID = SHARED / 'data' / 'camvid-240x180.tar'
 DEBIAN = Path(prepare.DEBIAN_FASHION_MNIST)
@@ -408,23 +406,12 @@ def test_digits(tmp_path, monkeypatch):
         prepare.prepare_digits()
 
 
-def test_tool_says_what_it_did(tmp_path, monkeypatch, capsys):
+def test_tool_says_what_it_did(tmp_path, capsys):
     source, out = pack(cifar_images(tmp_path / 'images'), 'tar.xz'), tmp_path / 'out'
-    argv = ['prepare_data.py', 'cifar10', '--from', str(source), '--out', str(out)]
-    monkeypatch.setattr(sys, 'argv', argv)
-    monkeypatch.syspath_prepend(str(ROOT / 'tools'))
     for done in ('done in', 'already prepared'):
-        runpy.run_path(str(ROOT / 'tools/prepare_data.py'), run_name='__main__')
+        run_tool('prepare_data.py', 'cifar10', '--from', source, '--out', out)
         first, second, third = capsys.readouterr().out.splitlines()
         assert first.startswith(f'cifar10: 30 train, 20 test in {out}, {done}')
         assert second.startswith('from: images.tar.xz (md5 ')
         assert third.startswith('next: python tools/train.py configs/selfsup/')
         assert (ROOT / third.split()[3]).is_file()
-
-
-def test_tool_error_is_one_line(tmp_path):
-    tool = [sys.executable, str(ROOT / 'tools/prepare_data.py'), 'camvid']
-    done = subprocess.run(tool, capture_output=True, text=True, cwd=tmp_path)
-    assert done.returncode == 1 and done.stdout == ''
-    assert done.stderr.startswith('error: camvid is not downloaded: give your copy')
-    assert done.stderr.count('\n') == 1
