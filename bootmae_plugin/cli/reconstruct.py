@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 from torch import Tensor
@@ -24,7 +23,8 @@ from ..visualization import (
     save_quadruplets,
     set_mask_ratio,
 )
-from .common import add_debug, run
+from .common import add_config_options, add_debug, run
+from .configs import load_config
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -49,6 +49,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='seed of the masks (default: 0)'
     )
+    add_config_options(parser)
     add_debug(parser)
     return parser.parse_args(argv)
 
@@ -67,26 +68,23 @@ def read_images(paths: list[str], number: int, size: tuple[int, int]) -> Tensor:
 
 
 def reconstruct(args: argparse.Namespace) -> None:
-    check(
-        Path(args.config).is_file(),
-        f'config {args.config} does not exist: give the config that was trained',
-    )
     check(args.number > 0, f'--number {args.number} must be positive')
     init_default_scope('mmpretrain')
-    model = load_model(args.config, args.checkpoint)
+    cfg = load_config(args.config, args.cfg_options)
+    model = load_model(cfg, args.checkpoint)
     if args.mask_ratio is not None:
         set_mask_ratio(model, args.mask_ratio)
     if args.images:
         size = model.backbone.geometry.img_size
         images = read_images(args.images, args.number, size)
     else:
-        cfg = Config.fromfile(args.config).train_dataloader.dataset
+        dataset = cfg.train_dataloader.dataset
         check(
-            cfg.type == 'InMemoryImages',
+            dataset.type == 'InMemoryImages',
             f'the data set of {args.config} is not held in memory: give image files or '
             'folders',
         )
-        images = DATASETS.build(cfg).images[: args.number]
+        images = DATASETS.build(dataset).images[: args.number]
     torch.manual_seed(args.seed)
     save = save_mask_sweep if args.sweep else save_quadruplets
     print(f'picture: {save(model, images, args.out)}')

@@ -13,11 +13,11 @@ from ..errors import check
 from ..models.heads import PixelHead, unpatchify
 
 
-def load_model(config: str | Path, checkpoint: str | Path) -> nn.Module:
+def load_model(config: str | Path | Config, checkpoint: str | Path) -> nn.Module:
     """Build the model of a pretraining config with the weights of a checkpoint.
 
     Args:
-        config: Path of the config.
+        config: The config, or its path.
         checkpoint: Path of a checkpoint that it trained.
 
     Returns:
@@ -26,11 +26,12 @@ def load_model(config: str | Path, checkpoint: str | Path) -> nn.Module:
     Raises:
         UserError: if the config is of no pretraining, or the checkpoint does not match.
     """
-    cfg = Config.fromfile(config)
+    cfg = config if isinstance(config, Config) else Config.fromfile(config)
+    name = cfg.filename
     model_cfg = cfg.get('model') or {}
     check(
         model_cfg.get('masking') is not None,
-        f'{config} trains no masked autoencoder (model.type={model_cfg.get("type")}): '
+        f'{name} trains no masked autoencoder (model.type={model_cfg.get("type")}): '
         'give a config below configs/selfsup/',
     )
     model = MODELS.build(
@@ -41,7 +42,7 @@ def load_model(config: str | Path, checkpoint: str | Path) -> nn.Module:
         model.state_dict(),
         weights,
         f'checkpoint {checkpoint}',
-        f'give a checkpoint that {config} trained',
+        f'give a checkpoint that {name} trained',
     )
     model.load_state_dict(weights)
     return model.eval()
