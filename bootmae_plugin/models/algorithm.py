@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from ..errors import check
 from .late_log import LateLog
+from .masking import Mask
 from .targets import TargetGenerator
 
 
@@ -14,23 +15,31 @@ from .targets import TargetGenerator
 class BootMAE(BaseSelfSupervisor):
     """Masked autoencoder with one or more branches, each with its own target.
 
-    The slots are mmpretrain's. In stage 1 a bootstrapped model reconstructs pixels; at
-    each stage boundary :class:`BootstrapHook` calls :meth:`start_stage`, which hands
-    the encoder's weights to the teacher. Stage and teacher are in the state_dict. The
-    hook also lets a moving average follow and ramps the weights of the branches, so a
-    model with either needs it in a single stage, too (``num_stages=1``).
+    The slots are mmpretrain's, and a method is a choice of parts:
+
+    * MAE: random masks; self-attention decoder -> normalized pixels.
+    * MAE-K: the same in stage 1, then -> features of the previous stage's encoder.
+    * MAE-EMA: pixels first, then -> features of the moving average.
+    * Feature MAE: -> features of another pretrained encoder.
+    * BootMAE: block masks; cross-attention on the first block -> pixels, and on the
+      last block -> features of the moving average.
+
+    :class:`BootstrapHook` tells the model when a stage or an epoch starts and when the
+    optimizer has stepped. A model with a moving average or a loss warm-up needs the
+    hook in a single stage, too (``num_stages=1``). The stage and the teacher are part
+    of the state_dict.
 
     Args:
-        backbone: A masked encoder (:class:`MaskedDeiT`, :class:`MaskedViT`).
-        masking: Which patches stay visible (:class:`RandomMasking`).
-        neck: The decoder, or a dict with one for every branch (:class:`MAEDecoder`,
-            :class:`CrossAttentionDecoder`).
-        head: The branch, or a dict of named branches (:class:`PixelHead`,
-            :class:`FeatureHead`).
-        target_generator: The teacher (:class:`StageEncoder`, :class:`EMAEncoder`,
-            :class:`PretrainedEncoder`). Defaults to None.
-        masks_per_image: Views of every image in a step, each with a mask of its own;
-            they share the teacher's forward pass (data2vec 2.0). Defaults to 1.
+        backbone: Config of a masked encoder (:class:`MaskedDeiT`, :class:`MaskedViT`).
+        masking: Config of the masks (:class:`RandomMasking`, :class:`BlockMasking`).
+        neck: Config of the decoder, or a dict with one for each branch
+            (:class:`MAEDecoder`, :class:`CrossAttentionDecoder`).
+        head: Config of the branch, or a dict of named branches (:class:`PixelHead`,
+            :class:`FeatureHead`). A branch that is None is left out.
+        target_generator: Config of the teacher (:class:`StageEncoder`,
+            :class:`EMAEncoder`, :class:`PretrainedEncoder`). Defaults to None.
+        masks_per_image: Masks of every image in a step, which share the teacher's
+            forward pass (data2vec 2.0). Defaults to 1.
         **kwargs: See mmpretrain's ``BaseSelfSupervisor``.
 
     Raises:
@@ -53,28 +62,29 @@ class BootMAE(BaseSelfSupervisor):
             f'masks_per_image={masks_per_image} must be a whole number from 1',
         )
         self.masks_per_image = masks_per_image
-        geometry = self.backbone.geometry
         self.masking = MODELS.build(masking)
-        self.masking.check_grid(geometry.grid)
+        self.masking.check_grid(self.backbone.geometry.grid)
         if target_generator is not None:
             self.target_generator = MODELS.build(target_generator)
             if isinstance(self.target_generator, TargetGenerator):
                 self.target_generator.attach(self.backbone)
 
-        heads = {'main': head} if 'type' in head else head
+        branches = {'main': head} if 'type' in head else head
         # A child config drops a branch by setting it to None.
-        heads = {name: cfg for name, cfg in heads.items() if cfg is not None}
-        self.neck = self._build_decoders(neck, list(heads))
-        self.injected = {self.decoder(name).inject for name in heads} - {None}
+        branches = {name: cfg for name, cfg in branches.items() if cfg is not None}
+        self.neck = self._build_decoders(neck, list(branches))
+        # Encoder blocks whose output the decoders attend to.
+        self.injected = {self.decoder(name).inject for name in branches} - {None}
         self.head = nn.ModuleDict(
-            {name: self._build_head(name, cfg) for name, cfg in heads.items()}
+            {name: self._build_head(name, cfg) for name, cfg in branches.items()}
         )
         self.register_buffer('stage_number', torch.tensor(1))
         self._stage = 1
+        self.register_load_state_dict_post_hook(_read_stage)
         self.late_log = LateLog()
 
     def _build_decoders(self, neck: dict, branches: list[str]) -> nn.Module:
-        """One decoder for all branches, or a ModuleDict with one for each."""
+        """Build one decoder for all branches, or a ModuleDict with one for each."""
         offered = dict(geometry=self.backbone.geometry)
         if 'type' in neck:
             return MODELS.build(neck, default_args=offered)
@@ -88,13 +98,14 @@ class BootMAE(BaseSelfSupervisor):
             {name: MODELS.build(neck[name], default_args=offered) for name in branches}
         )
 
-    def _build_head(self, name: str, head: dict) -> nn.Module:
-        width = getattr(self.target_generator, 'out_channels', None)
-        asked = head.get('target_channels', width)
+    def _build_head(self, name: str, cfg: dict) -> nn.Module:
+        teacher = self.target_generator
+        width = getattr(teacher, 'out_channels', None)
+        asked = cfg.get('target_channels', width)
         check(
             width in (None, asked),
             f'the branch {name!r} predicts target_channels={asked}, but the teacher '
-            f'{type(self.target_generator).__name__} gives {width}: leave '
+            f'{type(teacher).__name__} gives {width}: leave '
             'target_channels out, or choose a teacher of that width',
         )
         offered = dict(
@@ -102,7 +113,9 @@ class BootMAE(BaseSelfSupervisor):
             geometry=self.backbone.geometry,
             target_channels=width,
         )
-        return MODELS.build(head, default_args=offered)
+        head = MODELS.build(cfg, default_args=offered)
+        head.attach(teacher)
+        return head
 
     @property
     def stage(self) -> int:
@@ -112,51 +125,66 @@ class BootMAE(BaseSelfSupervisor):
     def loss(
         self, inputs: Tensor, data_samples: list | None = None, **kwargs
     ) -> dict[str, Tensor]:
-        """One training step.
+        """Mask and encode the images; for each branch decode and compare.
 
         Args:
-            inputs: (B, 3, H, W) normalised images.
-            data_samples: Not used.
+            inputs: (B, C, H, W) normalized images.
+            data_samples: Unused.
 
         Returns:
-            ``loss_<branch>`` of the active branches, and what they log.
+            ``loss_<branch>`` of the active branches, and values for the log.
         """
-        geometry = self.backbone.geometry
-        check(
-            inputs.shape[-2:] == geometry.img_size,
-            f'images of {tuple(inputs.shape[-2:])} do not fit the mask and position '
-            f'grid of {geometry.grid} patches, which is for {geometry.img_size}: set '
-            'img_size on the backbone and the augmentation alike',
-        )
-        views = self.masks_per_image * len(inputs)
-        mask = self.masking(views, geometry.grid, inputs.device)
-        latent = self.backbone.encode(inputs, mask, self.injected)
+        mask = self.draw_masks(inputs)  # V masks of each image: V * B in all
+        latent = self.backbone.encode(inputs, mask, self.injected)  # MAE, section 3
         losses = {}
         for name, head in self.active_branches():
             decoder = self.decoder(name)
-            chosen = decoder.choose(mask)
-            decoded = decoder(latent, chosen)
+            chosen = decoder.choose(mask)  # the patches to predict (CrossMAE)
+            decoded = decoder(latent, chosen)  # (V * B, P, decoder width)
             source = self.target_generator(inputs) if head.uses_teacher else inputs
-            values = head.loss(decoded, source, chosen)
-            values['loss'] = head.branch_weight * values['loss']
+            values = head.loss(decoded, source, chosen)  # BootMAE's R, P
+            values['loss'] = head.branch_weight * values['loss']  # R + lambda * P
             losses.update({f'{key}_{name}': value for key, value in values.items()})
         return losses
 
+    def draw_masks(self, images: Tensor) -> Mask:
+        """Draw the masks of a step, ``masks_per_image`` for each image.
+
+        Raises:
+            UserError: if the images have another size than the encoder's.
+        """
+        geometry = self.backbone.geometry
+        check(
+            images.shape[-2:] == geometry.img_size,
+            f'images of {tuple(images.shape[-2:])} do not fit the encoder, which has '
+            f'{geometry.grid} patches for {geometry.img_size}: set img_size of the '
+            'backbone and the size of the augmentation alike',
+        )
+        number = self.masks_per_image * len(images)
+        return self.masking(number, geometry.grid, images.device)
+
     def parse_losses(self, losses: dict) -> tuple[Tensor, dict[str, Tensor]]:
-        """As in mmengine; on a GPU what is logged is one step late."""
-        loss, values = super().parse_losses(losses)
-        return loss, self.late_log(values)
+        """Sum the losses as mmengine does; on a GPU the log is one step late.
+
+        mmengine adds every value with 'loss' in its name. Names of branches do not
+        count: ``explained_gloss`` of a branch ``gloss`` is a value for the log.
+        """
+        endings = tuple(f'_{name}' for name in self.head)
+        counted = {k: v for k, v in losses.items() if 'loss' in _without(k, endings)}
+        others = {k: v for k, v in losses.items() if k not in counted}
+        loss, values = super().parse_losses(counted)
+        return loss, self.late_log({**super().parse_losses(others)[1], **values})
 
     def decoder(self, name: str) -> nn.Module:
-        """The decoder of a branch; a single neck serves them all."""
+        """Return the decoder of a branch; one neck may serve all branches."""
         return self.neck[name] if isinstance(self.neck, nn.ModuleDict) else self.neck
 
     def active_branches(self) -> list[tuple[str, nn.Module]]:
-        """The branches trained in this stage, with their names."""
+        """Return the names and heads of the branches that this stage trains."""
         return [(k, head) for k, head in self.head.items() if head.active(self.stage)]
 
     def idle_parameters(self) -> set[nn.Parameter]:
-        """Those of prediction layers and decoders that no active branch uses."""
+        """Return the parameters of heads and decoders that no active branch uses."""
         names = {name for name, _ in self.active_branches()}
         parts = {name: (self.head[name], self.decoder(name)) for name in self.head}
         used = {m for name in names for m in parts[name]}
@@ -164,12 +192,16 @@ class BootMAE(BaseSelfSupervisor):
         return {p for module in idle for p in module.parameters()}
 
     def start_stage(self, stage: int, student: str = 'continue') -> None:
-        """Enter a stage: the teacher takes the encoder, new branches start.
+        """Enter a stage: the teacher takes the encoder's weights, new branches start.
 
         Args:
             stage: The stage that starts, counted from 1.
-            student: 'continue' keeps the weights, 'reset' initialises encoder, decoder
-                and prediction layers afresh once the teacher has its weights.
+            student: 'continue' keeps the student's weights. 'reset' initializes
+                encoder, decoders and heads again, after the teacher has taken the
+                weights. Defaults to 'continue'.
+
+        Raises:
+            UserError: if no branch is trained in the stage.
         """
         if isinstance(self.target_generator, TargetGenerator):
             self.target_generator.start_stage(self.backbone)
@@ -179,7 +211,8 @@ class BootMAE(BaseSelfSupervisor):
                 module.reset_parameters()
         for head in self.head.values():
             head.start_stage(stage)
-        self._set_stage(stage)
+        self._stage = stage
+        self.stage_number.fill_(stage)
         check(
             len(self.active_branches()) > 0,
             f'no branch is trained in stage {stage}: give one of {list(self.head)} a '
@@ -187,27 +220,33 @@ class BootMAE(BaseSelfSupervisor):
         )
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
-        """Tell the branches how far the run is (counted from 0)."""
+        """Set the loss weights of an epoch, counted from 0."""
         for head in self.head.values():
             head.start_epoch(epoch, max_epochs)
 
     def after_step(self, epoch: int, max_epochs: int) -> None:
-        """Let the teacher follow, once the optimiser has stepped."""
+        """Let the teacher follow the student, after an optimizer step."""
         if isinstance(self.target_generator, TargetGenerator) and any(
             head.uses_teacher for _, head in self.active_branches()
         ):
             self.target_generator.update(self.backbone, epoch, max_epochs)
 
     def init_weights(self) -> None:
-        """As in mmengine; a copy of the student follows the weights it loads."""
+        """Initialize as mmengine does; then the teacher takes the student's weights."""
         super().init_weights()
         if isinstance(self.target_generator, TargetGenerator):
             self.target_generator.start_stage(self.backbone)
 
-    def _set_stage(self, stage: int) -> None:
-        self._stage = stage  # beside the buffer: reading that would stall a GPU
-        self.stage_number.fill_(stage)
 
-    def _load_from_state_dict(self, state_dict, prefix, *args) -> None:
-        super()._load_from_state_dict(state_dict, prefix, *args)
-        self._stage = int(self.stage_number)
+def _read_stage(model: BootMAE, keys) -> None:
+    """Hook of load_state_dict: keep the stage outside of the device, too.
+
+    Reading ``stage_number`` in every step would make a GPU wait.
+    """
+    model._stage = int(model.stage_number)
+
+
+def _without(name: str, endings: tuple[str, ...]) -> str:
+    """Return a name without the longest of the endings that it has."""
+    longest = max((e for e in endings if name.endswith(e)), key=len, default='')
+    return name.removesuffix(longest)

@@ -10,14 +10,14 @@ from .layers import (
     LN_EPS,
     Block,
     CrossBlock,
-    Geometry,
     Latent,
     QueryBlock,
     init_separate_qkv,
     init_transformer,
-    sincos_position,
+    sincos_pos_embed,
 )
 from .masking import Mask
+from .patches import Geometry
 
 
 class Decoder(BaseModule):
@@ -45,7 +45,7 @@ class Decoder(BaseModule):
         self.mask_token = nn.Parameter(torch.zeros(1, 1, embed_dims))
         self.register_buffer(
             'pos_embed',
-            sincos_position(embed_dims, geometry.grid, geometry.num_extra_tokens),
+            sincos_pos_embed(embed_dims, geometry.grid, geometry.num_extra_tokens),
         )
         self.norm = nn.LayerNorm(embed_dims, eps=LN_EPS)
 
@@ -119,7 +119,7 @@ class MAEDecoder(Decoder):
         *blocks, last = self.blocks
         for block in blocks:
             x = block(x)
-        return self.norm(last(x, queries=mask.ids_mask.shape[1]))
+        return self.norm(last(x, queries=mask.ids_predict.shape[1]))
 
 
 @MODELS.register_module()
@@ -181,7 +181,7 @@ class CrossAttentionDecoder(Decoder):
         *blocks, last = self.blocks
         for block in blocks:
             x = block(x, context)
-        return self.norm(last(x, context, queries=mask.ids_mask.shape[1]))
+        return self.norm(last(x, context, queries=mask.ids_predict.shape[1]))
 
 
 @MODELS.register_module()

@@ -3,7 +3,6 @@
 from collections.abc import Collection, Sequence
 
 import torch
-import torch.nn.functional as F
 from mmengine.utils import to_2tuple
 from mmpretrain.models.backbones.base_backbone import BaseBackbone
 from mmpretrain.models.utils import resize_pos_embed
@@ -15,15 +14,13 @@ from ..errors import check
 from .layers import (
     LN_EPS,
     Block,
-    Geometry,
     Latent,
-    gather_tokens,
-    grid_of,
     init_separate_qkv,
     init_transformer,
-    sincos_position,
+    sincos_pos_embed,
 )
 from .masking import Mask
+from .patches import Geometry, PatchEmbed, grid_of
 from .pooling import check_out_type, pool_tokens
 
 ARCH_KEYS = ('embed_dims', 'num_layers', 'num_heads')
@@ -105,8 +102,7 @@ class MaskedViT(BaseBackbone):
         self.out_indices = self._out_indices(out_indices)
         self.final_norm, self.frozen_stages = final_norm, frozen_stages
 
-        self.patch_embed = nn.Module()
-        self.patch_embed.proj = nn.Conv2d(in_channels, dim, patch_size, patch_size)
+        self.patch_embed = PatchEmbed(in_channels, dim, patch_size)
         for name in self.extra_token_names:
             self.register_parameter(name, nn.Parameter(torch.zeros(1, 1, dim)))
         check(
@@ -169,7 +165,7 @@ class MaskedViT(BaseBackbone):
             nn.init.normal_(token, std=0.02 if self.init == 'mae' else 1e-6)
         geometry = self.geometry
         self.pos_embed.copy_(
-            sincos_position(
+            sincos_pos_embed(
                 geometry.embed_dims, geometry.grid, geometry.num_extra_tokens
             )
         )
@@ -178,10 +174,10 @@ class MaskedViT(BaseBackbone):
         """Load ``init_cfg``'s checkpoint, strictly, if there is one."""
         cfg = self.init_cfg
         if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
-            if not self._is_init:
+            if not self.is_init:
                 options = {k: cfg[k] for k in ('prefix', 'allow') if k in cfg}
                 load_encoder(self, cfg['checkpoint'], **options)
-                self._is_init = True
+                self.is_init = True
         else:
             super().init_weights()
 
@@ -190,27 +186,33 @@ class MaskedViT(BaseBackbone):
         return [getattr(self, name) for name in self.extra_token_names]
 
     def embed(self, images: Tensor, mask: Mask | None = None) -> Tensor:
-        """Images (B, 3, H, W) -> tokens (B, E + L, D), position added.
+        """Turn images into tokens with their position embedding.
 
-        With a mask (V * B, E + K, D), of the visible patches alone, V views of each
-        image where the mask has them.
+        Args:
+            images: (B, C, H, W) normalized images of any size.
+            mask: Which patches are visible, of V views of each image. Defaults to None:
+                all patches.
+
+        Returns:
+            (B, E + L, D), with a mask (V * B, E + K, D); extra tokens come first.
         """
         extra = self.num_extra_tokens
         grid = grid_of(tuple(images.shape[-2:]), self.geometry.patch_size)
-        place = resize_pos_embed(
+        pos_embed = resize_pos_embed(
             self.pos_embed, self.geometry.grid, grid, num_extra_tokens=extra
-        )
-        proj = self.patch_embed.proj
+        )[0]
         if mask is None:
-            x = proj(images).flatten(2).transpose(1, 2)  # (B, L, D)
-            x = x + place[:, extra:]
-        else:  # the same for the visible patches; extra tokens are never masked
-            pixels = F.unfold(images, proj.kernel_size, stride=proj.stride)
-            pixels = gather_tokens(pixels.transpose(1, 2), mask.ids_keep)
-            x = F.linear(pixels, proj.weight.flatten(1), proj.bias)
-            x = x + place[0, extra:][mask.ids_keep]
-        first = torch.cat(self.extra_tokens(), dim=1) + place[:, :extra]
-        return torch.cat([first.to(x.dtype).expand(len(x), -1, -1), x], dim=1)
+            x = self.patch_embed(images) + pos_embed[extra:]
+        else:
+            x = self.patch_embed(images, mask.ids_keep)
+            x = x + pos_embed[extra:][mask.ids_keep]
+        # Expand each token by itself. A joint tensor would give the tokens gradients
+        # with other strides than theirs, which DistributedDataParallel has to copy.
+        first = [
+            (token + position).to(x.dtype).expand(len(x), -1, -1)
+            for token, position in zip(self.extra_tokens(), pos_embed, strict=False)
+        ]
+        return torch.cat([*first, x], dim=1)
 
     def encode(
         self,

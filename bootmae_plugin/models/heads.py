@@ -1,34 +1,48 @@
-"""Heads: the prediction layer of a branch, its target's normalisation, and the loss."""
+"""Heads: the prediction layer of a branch, its target, and the loss."""
+
+import warnings
 
 import torch
 import torch.nn.functional as F
-from mmengine import dist
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..errors import check
-from .layers import Geometry, gather_tokens, init_transformer
+from ..moved import moved_names
+from .layers import SharedBiasLinear, init_transformer
 from .masking import Mask
+from .normalization import PositionNorm, normalize_images, normalize_tokens
+from .patches import Geometry, gather_tokens, patchify
+
+__getattr__ = moved_names(__name__, {'unpatchify': 'bootmae_plugin.models.patches'})
+
+# Weight of the newest batch in the target's statistics, for a teacher that moves.
+MOMENTUM = 0.01
 
 
 class BranchHead(BaseModule):
-    """Base of the heads: one branch of the algorithm.
+    """Base class of the heads: one branch of the algorithm.
 
     Args:
-        in_channels: Width of the decoder's output (the algorithm gives it).
+        in_channels: Width of the decoder's output (set by the algorithm).
         out_channels: Width of the prediction.
-        geometry: The encoder's geometry (the algorithm gives it).
-        first_stage: Stage in which the branch starts. Defaults to 1.
-        last_stage: Last stage in which it is trained. Defaults to None: all.
-        loss_weight: Factor of its loss. Defaults to 1.
-        ramp: Share of the epochs over which the factor grows linearly from 0 (BootMAE,
-            0.25). Defaults to 0.
-        weight_neighbours: Weight a masked patch by 1 + the share of masked patches in
-            its 3x3 neighbourhood (BootMAE). Defaults to False.
+        geometry: The encoder's geometry (set by the algorithm).
+        first_stage: First stage that trains the branch. Defaults to 1.
+        last_stage: Last stage that trains the branch. Defaults to None: no end.
+        loss_weight: Factor of the loss. Defaults to 1.
+        loss_warmup: Share of the epochs over which the factor grows linearly from 0
+            (BootMAE's lambda: 0.25). Defaults to 0.
+        weight_neighbors: Weight a masked patch by 1 + the share of masked patches in
+            its 3x3 neighborhood (BootMAE). Defaults to False.
+        ramp: Deprecated name of ``loss_warmup``.
+        weight_neighbours: Deprecated name of ``weight_neighbors``.
+
+    Raises:
+        UserError: if loss_warmup is not in [0, 1].
     """
 
-    uses_teacher = False  # its target: the teacher's features, or else the images
+    uses_teacher = False  # whether the target is the teacher's features or the images
 
     def __init__(
         self,
@@ -38,43 +52,57 @@ class BranchHead(BaseModule):
         first_stage: int = 1,
         last_stage: int | None = None,
         loss_weight: float = 1.0,
-        ramp: float = 0.0,
-        weight_neighbours: bool = False,
+        loss_warmup: float = 0.0,
+        weight_neighbors: bool = False,
+        ramp: float | None = None,
+        weight_neighbours: bool | None = None,
     ) -> None:
         super().__init__()
-        check(0 <= ramp <= 1, f'ramp={ramp} is a share of the epochs: 0 to 1')
+        loss_warmup = _renamed('ramp', ramp, 'loss_warmup', loss_warmup)
+        weight_neighbors = _renamed(
+            'weight_neighbours', weight_neighbours, 'weight_neighbors', weight_neighbors
+        )
+        check(
+            0 <= loss_warmup <= 1,
+            f'loss_warmup={loss_warmup} is a share of the epochs: choose 0 to 1',
+        )
         self.grid = geometry.grid
         self.first_stage, self.last_stage = first_stage, last_stage
-        self.loss_weight, self.ramp = loss_weight, ramp
-        self.weight_neighbours = weight_neighbours
+        self.loss_weight, self.loss_warmup = loss_weight, loss_warmup
+        self.weight_neighbors = weight_neighbors
         self.branch_weight = self.weight_at(0, 1)
         self.pred = nn.Linear(in_channels, out_channels)
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Start the prediction layer afresh."""
+        """Initialize the prediction layer again."""
         self.apply(init_transformer)
 
+    def attach(self, teacher: nn.Module | None) -> None:
+        """Adapt to the teacher; called once, when the model is built."""
+
     def active(self, stage: int) -> bool:
-        """Whether the branch is trained in this stage, counted from 1."""
+        """Return whether a stage, counted from 1, trains the branch."""
         return self.first_stage <= stage <= (self.last_stage or stage)
 
     def start_stage(self, stage: int) -> None:
-        """Prepare for a stage; the prediction layer is new where the branch starts."""
+        """Prepare for a stage; the first one of the branch gets new weights."""
         if stage == self.first_stage:
             self.reset_parameters()
 
     def weight_at(self, epoch: int, max_epochs: int) -> float:
-        """Factor of the loss in an epoch, counted from 0 (BootMAE's lambda)."""
-        done = epoch / max_epochs
-        return self.loss_weight * (min(done / self.ramp, 1.0) if self.ramp else 1.0)
+        """Return the factor of the loss in an epoch, counted from 0."""
+        if self.loss_warmup == 0:
+            return self.loss_weight
+        # BootMAE's lambda: linear from 0 to 1 over the first quarter of the epochs.
+        return self.loss_weight * min(epoch / max_epochs / self.loss_warmup, 1.0)
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
-        """Set the factor of the loss for an epoch."""
+        """Set the factor of the loss for an epoch, counted from 0."""
         self.branch_weight = self.weight_at(epoch, max_epochs)
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
-        """Compare the masked positions with their target.
+        """Compare the predictions for the masked patches with their target.
 
         Args:
             x: (B, P, in_channels) decoded tokens of ``mask.ids_predict``.
@@ -82,56 +110,59 @@ class BranchHead(BaseModule):
             mask: The mask of the step.
 
         Returns:
-            ``loss`` and what else is worth logging.
+            ``loss``, and other values for the log.
         """
         raise NotImplementedError
 
     def masked_mse(self, pred: Tensor, target: Tensor, mask: Mask) -> Tensor:
-        """Squared error (B, M, C), each patch weighted, averaged: without the weights
-        the mean, with them ``mean(w * error) / mean(m)`` over all patches (BootMAE)."""
-        if not self.weight_neighbours:
+        """Return the mean squared error over the predicted patches (B, P, C).
+
+        With ``weight_neighbors`` it is BootMAE's ``mean(w * error) / mean(m)`` over all
+        patches, where ``m`` is 1 for a masked patch and ``w`` is 0 for a visible one.
+        """
+        if not self.weight_neighbors:
             return F.mse_loss(pred, target)
-        weight = neighbour_weight(mask, self.grid)
+        weight = neighbor_weight(mask, self.grid)
         return (weight * (pred - target).square().mean(dim=-1)).mean()
 
 
-def neighbour_weight(mask: Mask, grid: tuple[int, int]) -> Tensor:
-    """``m * AvgPool3x3(m) + m`` (B, P) at the predicted patches, zero padded."""
+def _renamed(old: str, value, new: str, current):
+    """Return the value of a renamed argument; the old name wins, and warns."""
+    if value is None:
+        return current
+    warnings.warn(
+        f'{old} is called {new} now: rename it in the head', DeprecationWarning, 3
+    )
+    return value
+
+
+def neighbor_weight(mask: Mask, grid: tuple[int, int]) -> Tensor:
+    """Return BootMAE's ``w = m * AvgPool3x3(m) + m`` at the predicted patches, (B, P).
+
+    Outside the image m is 0.
+    """
     m = mask.dense().float().unflatten(1, grid)[:, None]
     pooled = F.avg_pool2d(m, 3, stride=1, padding=1).flatten(1)
-    return 1 + pooled.gather(1, mask.ids_predict)
-
-
-def patchify(images: Tensor, patch_size: int) -> Tensor:
-    """(B, C, H, W) -> (B, L, p * p * C), channels last within a patch as in MAE."""
-    b, c, h, w = images.shape
-    p = patch_size
-    x = images.reshape(b, c, h // p, p, w // p, p)
-    return x.permute(0, 2, 4, 3, 5, 1).reshape(b, -1, p * p * c)
-
-
-def unpatchify(patches: Tensor, grid: tuple[int, int], patch_size: int) -> Tensor:
-    """Inverse of :func:`patchify`: (B, L, p * p * C) -> (B, C, H, W)."""
-    rows, cols = grid
-    p = patch_size
-    x = patches.reshape(len(patches), rows, cols, p, p, -1)
-    return x.permute(0, 5, 1, 3, 2, 4).reshape(len(patches), -1, rows * p, cols * p)
+    return 1 + pooled.gather(1, mask.ids_predict)  # m is 1 there
 
 
 @MODELS.register_module()
 class PixelHead(BranchHead):
-    """Pixels of the masked patches, mean squared error.
+    """Predict the pixels of the masked patches; mean squared error (MAE, BootMAE's R).
 
     Args:
-        in_channels: Width of the decoder's output.
-        geometry: The encoder's geometry.
-        norm_pix: Normalise each target patch: True, over all its values by mean and
-            unbiased variance (MAE); 'channel', each channel by mean and biased variance
+        in_channels: Width of the decoder's output (set by the algorithm).
+        geometry: The encoder's geometry (set by the algorithm).
+        norm_pix: Normalize each target patch: True, by mean and unbiased variance of
+            all its values (MAE); 'channel', each channel by mean and biased variance
             (BootMAE); False, raw pixels. Defaults to True.
-        shared_bias: One bias a channel instead of one a pixel: the transposed
+        shared_bias: One bias a channel instead of one a pixel, as in the transposed
             convolution of BootMAE's regressor. Defaults to False.
-        target_channels: Not used; every head is offered the teacher's width.
+        target_channels: Unused; the algorithm offers every head the teacher's width.
         **kwargs: See :class:`BranchHead`.
+
+    Raises:
+        UserError: if norm_pix is unknown.
     """
 
     def __init__(
@@ -156,15 +187,20 @@ class PixelHead(BranchHead):
             self.reset_parameters()
 
     def target(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Target patches (B, L, p * p * C), and the mean and std taken out of them."""
+        """Return the target patches of images (B, C, H, W), and how to invert them.
+
+        Returns:
+            Normalized patches (B, L, p * p * C), and the mean and the standard
+            deviation that were taken out of them, which broadcast to that shape.
+        """
         patches = patchify(images, self.patch_size)
-        if self.norm_pix == 'channel':
+        if self.norm_pix == 'channel':  # BootMAE
             pixels = patches.unflatten(-1, (self.patch_size**2, -1))
             var, mean = torch.var_mean(pixels, dim=2, keepdim=True, correction=0)
             mean, std = (
                 t.expand_as(pixels).flatten(2) for t in (mean, (var + 1e-5).sqrt())
             )
-        elif self.norm_pix:
+        elif self.norm_pix:  # MAE, section 3, "Reconstruction target"
             mean = patches.mean(dim=-1, keepdim=True)
             std = (patches.var(dim=-1, keepdim=True) + 1e-6).sqrt()
         else:
@@ -172,89 +208,30 @@ class PixelHead(BranchHead):
         return (patches - mean) / std, mean, std
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
+        """Compare predicted pixels with the images; see :class:`BranchHead`."""
         target = gather_tokens(self.target(source)[0], mask.ids_predict)
         return dict(loss=self.masked_mse(self.pred(x).float(), target, mask))
 
 
-class SharedBiasLinear(nn.Linear):
-    """A linear layer whose outputs share biases in turn: output i has bias i mod n."""
-
-    def __init__(self, in_features: int, num_biases: int, out_features: int) -> None:
-        super().__init__(in_features, out_features)
-        self.bias = nn.Parameter(torch.zeros(num_biases))
-
-    def forward(self, x: Tensor) -> Tensor:
-        bias = self.bias.repeat(self.out_features // len(self.bias))
-        return F.linear(x, self.weight, bias)
-
-
-class PositionNorm(nn.Module):
-    """Centre features per position, scale them per channel, over the whole data set.
-
-    Cumulative averages over the steps since the last reset, over all ranks; once
-    ``1 / steps`` falls below ``momentum`` they become exponential, which follows a
-    teacher that moves. Eval mode uses them without updating.
-
-    Args:
-        num_positions: L.
-        channels: D.
-        momentum: Least weight of a new batch. Defaults to 0.01.
-    """
-
-    def __init__(
-        self, num_positions: int, channels: int, momentum: float = 0.01
-    ) -> None:
-        super().__init__()
-        self.momentum = momentum
-        self.register_buffer('mean', torch.zeros(num_positions, channels))
-        self.register_buffer('var', torch.ones(channels))
-        self.register_buffer('steps', torch.zeros((), dtype=torch.long))
-
-    def reset(self) -> None:
-        """Forget the statistics: the teacher has changed."""
-        self.mean.zero_()
-        self.var.fill_(1)
-        self.steps.zero_()
-
-    def _average(self, x: Tensor) -> Tensor:
-        """Mean over the batch and the ranks, which hold batches of one size."""
-        x = x.mean(dim=0)
-        dist.all_reduce(x, 'mean')  # in place; nothing to do in one process
-        return x
-
-    @staticmethod
-    def _follow(statistic: Tensor, value: Tensor, weight: Tensor) -> None:
-        """A value that is not finite would stay in all that follow: left out."""
-        fine = value.isfinite().all()
-        statistic.lerp_(torch.where(fine, value, statistic), weight)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, L, D) -> (B, L, D)."""
-        if self.training:
-            self.steps += 1
-            weight = (1 / self.steps.float()).clamp(min=self.momentum)
-            self._follow(self.mean, self._average(x), weight)
-            spread = self._average((x - self.mean).square().mean(dim=1))
-            self._follow(self.var, spread, weight)
-        return (x - self.mean) / (self.var + 1e-6).sqrt()
-
-
 @MODELS.register_module()
 class FeatureHead(BranchHead):
-    """The teacher's features of the masked patches, mean squared error.
+    """Predict the teacher's features of the masked patches (MAE-K, BootMAE's P).
 
-    A raw or layer-normalised feature is for the most part a constant and its position,
-    which says nothing of the image; ``target_norm`` chooses what is taken out of it.
+    A raw or layer-normalized feature is mostly a constant plus a function of the
+    position, which say nothing about the image. ``target_norm`` removes them or not.
 
     Args:
-        in_channels: Width of the decoder's output.
-        geometry: The encoder's geometry.
-        target_channels: Width of the teacher's features.
+        in_channels: Width of the decoder's output (set by the algorithm).
+        geometry: The encoder's geometry (set by the algorithm).
+        target_channels: Width of the teacher's features (set by the algorithm).
         target_norm: 'none'; 'layer' (each token over its channels); 'instance' (each
             channel over the tokens of an image); 'position' (:class:`PositionNorm`).
             Defaults to 'position'.
-        norm_pred: Layer-normalise the prediction, too (BootMAE). Defaults to False.
+        norm_pred: Layer-normalize the prediction, too (BootMAE). Defaults to False.
         **kwargs: See :class:`BranchHead`.
+
+    Raises:
+        UserError: if there is no teacher, or target_norm is unknown.
     """
 
     uses_teacher = True
@@ -283,31 +260,41 @@ class FeatureHead(BranchHead):
         if target_norm == 'position':
             self.position_norm = PositionNorm(geometry.num_patches, target_channels)
 
+    def attach(self, teacher: nn.Module | None) -> None:
+        """Let the statistics of the target follow a teacher that moves."""
+        if self.target_norm == 'position' and getattr(teacher, 'moves', False):
+            self.position_norm.momentum = MOMENTUM
+
     def start_stage(self, stage: int) -> None:
+        """Prepare for a stage; the new teacher has other statistics."""
         super().start_stage(stage)
         if self.target_norm == 'position':
             self.position_norm.reset()
 
     def target(self, features: Tensor) -> Tensor:
-        """Normalise the teacher's features (B, L, D)."""
-        if self.target_norm == 'layer':
-            return F.layer_norm(features, features.shape[-1:], eps=1e-6)
+        """Normalize the teacher's features (B, L, D)."""
+        if self.target_norm == 'layer':  # BootMAE's LN(t)
+            return normalize_tokens(features)
         if self.target_norm == 'instance':
-            var, mean = torch.var_mean(features, dim=1, keepdim=True, correction=0)
-            return (features - mean) / (var + 1e-6).sqrt()
+            return normalize_images(features)
         if self.target_norm == 'position':
             return self.position_norm(features)
         return features
 
     def loss(self, x: Tensor, source: Tensor, mask: Mask) -> dict[str, Tensor]:
+        """Compare predicted features with the teacher's; see :class:`BranchHead`.
+
+        Returns:
+            ``loss``, and ``explained``: the share of the target's variance around the
+            channel means that the prediction explains. It is comparable between
+            target_norms; the loss is not.
+        """
         target = gather_tokens(self.target(source.float()), mask.ids_predict)
         pred = self.pred(x).float()
-        if self.norm_pred:
-            pred = F.layer_norm(pred, pred.shape[-1:], eps=1e-6)
+        if self.norm_pred:  # BootMAE's LN(pred)
+            pred = normalize_tokens(pred)
         loss = self.masked_mse(pred, target, mask)
         error = (pred.detach() - target).square().mean()
-        # Share of the variance around the channel means that the prediction explains;
-        # comparable between target_norms, where the loss is not.
-        # Not Tensor.var, whose kernel is several times slower over the first axes.
+        # Tensor.var is several times slower over the first axes.
         variance = (target - target.mean(dim=(0, 1))).square().mean()
         return dict(loss=loss, explained=1 - error / variance)

@@ -1,70 +1,40 @@
-"""The transformer blocks of encoders and decoders, and patch geometry.
+"""Transformer blocks of encoders and decoders, their initialization and positions.
 
-Parameter names are timm's (``norm1``, ``attn.qkv``, ``mlp.fc1``, ...), which are also
-those of the official MAE and BootMAE code, so that weights convert by name.
+Parameter names are timm's (``norm1``, ``attn.qkv``, ``mlp.fc1``, ...). The official MAE
+and BootMAE code uses them, too, so that weights convert by name.
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from timm.layers import DropPath, Mlp
 from torch import Tensor, nn
 
 from ..errors import check
+from ..moved import moved_names
 from .attention import Attention, CrossAttention
 
 LN_EPS = 1e-6
-
-
-@dataclass(frozen=True)  # a NamedTuple does not survive mmengine's ConfigDict
-class Geometry:
-    """What decoders, heads and teachers need to know of an encoder."""
-
-    img_size: tuple[int, int]
-    patch_size: int
-    in_channels: int
-    embed_dims: int
-    num_layers: int
-    num_extra_tokens: int
-
-    @property
-    def grid(self) -> tuple[int, int]:
-        """Patches as (rows, columns)."""
-        return grid_of(self.img_size, self.patch_size)
-
-    @property
-    def num_patches(self) -> int:
-        rows, cols = self.grid
-        return rows * cols
+__getattr__ = moved_names(
+    __name__,
+    dict.fromkeys(
+        ('Geometry', 'gather_tokens', 'grid_of'), 'bootmae_plugin.models.patches'
+    ),
+)
 
 
 class Latent(NamedTuple):
-    """What an encoder gives.
+    """Output of an encoder.
 
     Attributes:
         tokens: (B, E + K, D) extra and visible tokens after the final norm.
-        blocks: The same tokens as they left the blocks that were asked for, by index,
-            before the final norm.
+        blocks: Index of a block -> (B, E + K, D) its output, before the final norm.
+            Only the requested blocks are there.
     """
 
     tokens: Tensor
     blocks: dict[int, Tensor]
-
-
-def grid_of(img_size: tuple[int, int], patch_size: int) -> tuple[int, int]:
-    """Patches of an image as (rows, columns).
-
-    Raises:
-        UserError: if a side of the image is not a multiple of the patch size.
-    """
-    h, w = img_size
-    check(
-        h % patch_size == 0 and w % patch_size == 0 and h > 0 and w > 0,
-        f'image size {h}x{w} is not divisible by patch_size={patch_size}: '
-        'resize the images or choose a patch size that divides both sides',
-    )
-    return h // patch_size, w // patch_size
 
 
 class Block(nn.Module):
@@ -88,8 +58,11 @@ class Block(nn.Module):
         self.drop_path = DropPath(drop_path) if drop_path else nn.Identity()
 
     def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
-        """(B, N, dim) -> (B, N, dim), or the last ``queries`` tokens of it: in the last
-        block the others are only looked at, and not computed."""
+        """Transform tokens (B, N, dim).
+
+        With ``queries`` only that many tokens, the last ones, are computed; they attend
+        to all tokens.
+        """
         attended = self.attn(self.norm1(x), queries)
         x = x[:, -attended.shape[1] :] + self.drop_path(attended)
         return x + self.drop_path(self.mlp(self.norm2(x)))
@@ -112,8 +85,8 @@ class CrossBlock(nn.Module):
         head_dim = dim // num_heads
         check(
             head_dim > 0,
-            f'width {dim} gives num_heads={num_heads} heads no channel: choose fewer '
-            'heads or a larger embed_dims',
+            f'width {dim} is too small for num_heads={num_heads}: choose fewer heads '
+            'or a larger embed_dims',
         )
         self.norm1 = nn.LayerNorm(dim, eps=LN_EPS)
         self.attn = Attention(dim, num_heads, head_dim)
@@ -124,7 +97,11 @@ class CrossBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
     def forward(self, x: Tensor, context: Tensor, queries: int | None = None) -> Tensor:
-        """(B, N, dim) -> (B, N, dim), or the last ``queries`` tokens of it."""
+        """Transform tokens (B, N, dim) with a context (B, S, context_dim).
+
+        With ``queries`` only that many tokens, the last ones, are computed; they attend
+        to all tokens.
+        """
         attended = self.attn(self.norm1(x), queries)
         x = x[:, -attended.shape[1] :] + attended
         x = x + self.cross_attn(self.norm_query(x), self.norm_context(context))
@@ -132,7 +109,9 @@ class CrossBlock(nn.Module):
 
 
 class QueryBlock(nn.Module):
-    """Pre-norm cross-attention and MLP, no self-attention; the context comes normed.
+    """Pre-norm cross-attention and MLP, without self-attention (CrossMAE).
+
+    The context has to be normalized already.
 
     Args:
         dim: Width of the tokens and of the context.
@@ -153,18 +132,37 @@ class QueryBlock(nn.Module):
         self.mlp = Mlp(dim, int(dim * mlp_ratio))
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
-        """(B, P, dim), (B, N, dim) -> (B, P, dim)."""
+        """Transform tokens (B, P, dim) with a context (B, N, dim)."""
         x = x + self.cross_attn(self.norm1(x), context)
         return x + self.mlp(self.norm2(x))
+
+
+class SharedBiasLinear(nn.Linear):
+    """Linear layer with fewer biases than outputs: output i has bias i mod n.
+
+    Args:
+        in_features: Width of the input.
+        num_biases: Number n of biases.
+        out_features: Width of the output, a multiple of n.
+    """
+
+    def __init__(self, in_features: int, num_biases: int, out_features: int) -> None:
+        super().__init__(in_features, out_features)
+        self.bias = nn.Parameter(torch.zeros(num_biases))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform (..., in_features) to (..., out_features)."""
+        bias = self.bias.repeat(self.out_features // len(self.bias))
+        return F.linear(x, self.weight, bias)
 
 
 BLOCKS = (Block, CrossBlock, QueryBlock)
 
 
 def init_transformer(module: nn.Module) -> None:
-    """MAE's initialisation, for ``module.apply``: xavier-uniform linears, zero biases.
+    """Initialize as MAE does: xavier-uniform linear layers, zero biases.
 
-    Patch projections are initialised as the linear layer they are.
+    For ``module.apply``. A patch projection is initialized as a linear layer.
     """
     if isinstance(module, nn.Linear | nn.Conv2d):
         nn.init.xavier_uniform_(module.weight.flatten(1))
@@ -176,26 +174,32 @@ def init_transformer(module: nn.Module) -> None:
 
 
 def init_separate_qkv(module: nn.Module) -> None:
-    """For ``module.apply`` after :func:`init_transformer`: q, k and v are matrices of
-    their own (BootMAE), which makes xavier's bound larger than for the joint one."""
+    """Initialize q, k and v as three matrices, as BootMAE does.
+
+    For ``module.apply`` after :func:`init_transformer`. Xavier's bound is larger for
+    three matrices than for the joint one.
+    """
     if isinstance(module, Attention):
         bound = (6 / (module.qkv.out_features / 3 + module.qkv.in_features)) ** 0.5
         nn.init.uniform_(module.qkv.weight, -bound, bound)
 
 
-def sincos_position(dim: int, grid: tuple[int, int], num_extra_tokens: int) -> Tensor:
-    """Fixed 2-D sine-cosine position embedding of MAE, zeros for the extra tokens.
+def sincos_pos_embed(dim: int, grid: tuple[int, int], num_extra_tokens: int) -> Tensor:
+    """Return MAE's fixed 2-D sine-cosine position embedding.
 
-    The first half of the channels encodes the column, the second the row, as in the
-    official code; unlike mmpretrain's helper it is right for non-square grids.
+    The first half of the channels encodes the column, the second half the row, as in
+    the official code. mmpretrain's helper is wrong for non-square grids.
 
     Args:
         dim: Width, divisible by 4.
         grid: Patches as (rows, columns).
-        num_extra_tokens: Rows of zeros put in front (class token, ...).
+        num_extra_tokens: Rows of zeros in front, for the class token and its like.
 
     Returns:
         Tensor of shape (1, num_extra_tokens + rows * columns, dim).
+
+    Raises:
+        UserError: if the width is not divisible by 4.
     """
     check(
         dim % 4 == 0,
@@ -212,13 +216,3 @@ def sincos_position(dim: int, grid: tuple[int, int], num_extra_tokens: int) -> T
     patches = torch.cat([encode(col), encode(row)], dim=1)
     extra = patches.new_zeros(num_extra_tokens, dim)
     return torch.cat([extra, patches])[None].float()
-
-
-def gather_tokens(x: Tensor, ids: Tensor) -> Tensor:
-    """Pick tokens: (B, L, C) and indices (V * B, N) -> (V * B, N, C).
-
-    With V > 1 the indices are V views of the batch, one after another.
-    """
-    views = ids.unflatten(0, (-1, len(x)))[..., None]  # (V, B, N, 1)
-    x = x.expand(len(views), -1, -1, -1)  # no copy
-    return x.gather(2, views.expand(-1, -1, -1, x.shape[-1])).flatten(0, 1)

@@ -7,7 +7,8 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..errors import UserError, check
-from .layers import LN_EPS, Geometry
+from .layers import LN_EPS
+from .patches import Geometry
 
 OUT_TYPES = (
     'raw',

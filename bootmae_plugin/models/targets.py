@@ -1,55 +1,78 @@
-"""Where a target comes from, when it does not come from the image itself."""
+"""Teachers: the frozen encoders whose features the student predicts."""
 
 from collections.abc import Sequence
 from copy import deepcopy
-from math import cos, pi
+from math import cos, pi, prod
 
 import torch
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..checkpoints.load import load_encoder, load_module
 from ..errors import check
-from .layers import Geometry
-
-
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
 
 
 class TargetGenerator(BaseModule):
-    """Base of the teachers: an encoder whose features are predicted.
+    """Base class of the teachers: an encoder whose features are the target.
 
-    A subclass sets ``out_channels`` (at the latest in ``attach``) and gives
-    ``forward(images) -> (B, L, C)``, the features of every patch of the FULL image in
-    raster order. A teacher is always in eval mode and never trained.
+    A teacher is always in eval mode and gets no gradients. A subclass sets
+    ``out_channels``, at the latest in ``attach``, and implements ``forward``.
+
+    Attributes:
+        out_channels: Width D of the features.
     """
 
     out_channels: int
 
+    @property
+    def moves(self) -> bool:
+        """Whether the teacher changes within a stage: it does if it has an update."""
+        return type(self).update is not TargetGenerator.update
+
     def attach(self, student: nn.Module) -> None:
-        """Called once, with the student's encoder, when the model is built."""
+        """Adapt to the student's encoder; called once, when the model is built."""
 
     def start_stage(self, student: nn.Module) -> None:
-        """Called with the student's encoder at every stage boundary."""
+        """Take what the teacher needs from the student's encoder as a stage starts."""
 
     def update(self, student: nn.Module, epoch: int, max_epochs: int) -> None:
-        """Called after every optimiser step in which the teacher is used."""
+        """Follow the student's encoder; called after an optimizer step.
+
+        It is called in stages with an active branch that uses the teacher.
+
+        Args:
+            student: The student's encoder.
+            epoch: Current epoch, counted from 0.
+            max_epochs: Epochs of the run.
+        """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return the features of every patch of the full image.
+
+        Args:
+            images: (B, C, H, W) normalized images.
+
+        Returns:
+            (B, L, D), patches in raster order.
+        """
+        raise NotImplementedError
 
     def train(self, mode: bool = True) -> 'TargetGenerator':
+        """Stay in eval mode, whatever the mode of the model."""
         return super().train(False)
 
 
 @MODELS.register_module()
 class StageEncoder(TargetGenerator):
-    """The student's encoder as it stood at the end of the previous stage (MAE-K).
+    """The student's encoder as it was at the end of the previous stage (MAE-K).
 
-    It encodes the full image, all tokens, and gives the patch tokens.
+    It encodes the full image with all extra tokens, and returns the patch tokens.
 
     Args:
-        final_norm: Give the tokens after the encoder's final norm (MAE-K), or as the
-            last block leaves them (BootMAE). Defaults to True.
+        final_norm: Return the tokens after the encoder's final norm (MAE-K). False
+            returns the output of the last block (BootMAE). Defaults to True.
     """
 
     def __init__(self, final_norm: bool = True) -> None:
@@ -57,6 +80,7 @@ class StageEncoder(TargetGenerator):
         self.final_norm = final_norm
 
     def attach(self, student: nn.Module) -> None:
+        """Copy the student's encoder."""
         self.encoder = deepcopy(student).requires_grad_(False)
         self.encoder.init_cfg = None  # its weights come from the student alone
         self.out_channels = student.geometry.embed_dims
@@ -64,28 +88,34 @@ class StageEncoder(TargetGenerator):
 
     @torch.no_grad()
     def start_stage(self, student: nn.Module) -> None:
-        for own, theirs in zip(_tensors(self.encoder), _tensors(student), strict=True):
-            own.copy_(theirs)  # not state_dict, which gathers a sharded model
+        """Take the student's weights."""
+        # Tensor by tensor: both models may hold parts of each, which state_dict joins.
+        for own, new in zip(_tensors(self.encoder), _tensors(student), strict=True):
+            own.copy_(new)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, L, embed_dims)."""
         last = self.encoder.num_layers - 1
         latent = self.encoder.encode(images, blocks=[last], patches_only=True)
         return latent.tokens if self.final_norm else latent.blocks[last]
 
 
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
 @MODELS.register_module()
 class EMAEncoder(StageEncoder):
-    """A moving average of the student's encoder (MAE-EMA, BootMAE).
+    """An exponential moving average of the student's encoder (MAE-EMA, BootMAE).
 
     With :class:`BootstrapHook` and ``boundaries=[E]`` it takes the student's weights at
-    epoch E and follows it from there.
+    epoch E and follows the student from then on.
 
     Args:
         decay: Share of the old average that is kept in a step: one number; a sequence
-            of (epoch, decay), linear in between and constant outside; or
-            ``dict(start=a, end=b)``, half a cosine over the run (BYOL).
+            of points (epoch, decay), linear between them and constant outside; or
+            ``dict(start=a, end=b)``, half a cosine over the run (BYOL). Defaults to
+            0.999.
         final_norm: See :class:`StageEncoder`. Defaults to True.
 
     Raises:
@@ -111,7 +141,7 @@ class EMAEncoder(StageEncoder):
             decay = [(0, decay)]
         check(
             all(0 <= value <= 1 for value in values),
-            f'decay={decay}: a decay must lie between 0 and 1, as 0.999',
+            f'decay={decay}: a decay must lie between 0 and 1, such as 0.999',
         )
         check(
             list(epochs) == sorted(set(epochs)),
@@ -120,7 +150,7 @@ class EMAEncoder(StageEncoder):
         self.decay = decay
 
     def decay_at(self, epoch: float, max_epochs: int) -> float:
-        """The decay in an epoch, counted from 0."""
+        """Return the decay in an epoch, counted from 0."""
         if isinstance(self.decay, dict):
             start, end = self.decay['start'], self.decay['end']
             return end - (end - start) * 0.5 * (1 + cos(pi * epoch / max_epochs))
@@ -131,27 +161,34 @@ class EMAEncoder(StageEncoder):
         share = (epoch - before[0]) / (after[0] - before[0])
         return before[1] + max(share, 0.0) * (after[1] - before[1])
 
-    @torch.no_grad()
     def update(self, student: nn.Module, epoch: int, max_epochs: int) -> None:
-        weight = 1 - self.decay_at(epoch, max_epochs)
-        own = list(self.encoder.parameters())
-        torch._foreach_lerp_(own, list(student.parameters()), weight)
+        """Average the student's weights: ``own = d * own + (1 - d) * student``."""
+        average = get_ema_multi_avg_fn(self.decay_at(epoch, max_epochs))
+        average(list(self.encoder.parameters()), list(student.parameters()), None)
 
 
 @MODELS.register_module()
 class PretrainedEncoder(TargetGenerator):
-    """Another, pretrained backbone, frozen (feature MAE).
+    """Another pretrained backbone, frozen (feature MAE).
+
+    ``init_weights`` loads the weights, so that mmengine's initialization of the model
+    cannot overwrite them. A model that is used without it loads them in the first
+    forward pass.
 
     Args:
-        backbone: Config of any backbone of mmpretrain (or timm's, as
-            ``mmpretrain.TIMMBackbone``) that gives a feature map (B, C, rows, cols), or
-            tokens with the patches last. Set ``out_type='featmap'`` where it has one.
-        checkpoint: Its weights. Defaults to None: the backbone brings its own
-            (``pretrained=True``).
-        prefix: Where they stand in the checkpoint. Defaults to None: found.
+        backbone: Config of a backbone of mmpretrain, or of timm as
+            ``mmpretrain.TIMMBackbone``. It has to return a feature map (B, D, rows,
+            cols), or tokens (B, N, D) with the patches last. Set
+            ``out_type='featmap'`` where the backbone has this option.
+        checkpoint: File or URL of its weights. Defaults to None: the backbone's config
+            names them (``pretrained``, ``checkpoint_path`` or ``init_cfg``).
+        prefix: Prefix of the backbone's keys in the checkpoint, such as
+            ``'backbone.'``. Defaults to None: it is found.
+        random: Use a teacher with random weights, as a control. Defaults to False.
 
     Raises:
-        UserError: if its grid is not the student's, or the checkpoint does not match.
+        UserError: if no weights are given, the checkpoint does not match, or the
+            teacher has another grid of patches than the student.
     """
 
     def __init__(
@@ -159,44 +196,99 @@ class PretrainedEncoder(TargetGenerator):
         backbone: dict,
         checkpoint: str | None = None,
         prefix: str | None = None,
+        random: bool = False,
     ) -> None:
         super().__init__()
+        check(
+            random or checkpoint or _names_weights(backbone),
+            f'the teacher {backbone["type"]} has no weights: set model.'
+            'target_generator.checkpoint to a file, or model.target_generator.random='
+            'True to predict a random encoder',
+        )
+        check(
+            not (random and checkpoint),
+            f'the teacher has checkpoint={checkpoint!r} and random=True: set one of '
+            'the two',
+        )
+        self.checkpoint, self.prefix = checkpoint, prefix
         self.encoder = MODELS.build(backbone)
         self.encoder.requires_grad_(False)
-        if checkpoint is not None:
-            load = load_encoder if hasattr(self.encoder, 'geometry') else load_module
-            load(self.encoder, checkpoint, prefix)
+        self.register_load_state_dict_post_hook(_note_loaded)
         self.train()
 
+    def init_weights(self) -> None:
+        """Load the weights, after the backbone's own initialization."""
+        encoder = self.encoder
+        if hasattr(encoder, 'init_weights') and not getattr(encoder, 'is_init', False):
+            encoder.init_weights()
+        if self.checkpoint:
+            load = load_encoder if hasattr(encoder, 'geometry') else load_module
+            load(encoder, self.checkpoint, self.prefix)
+        self.is_init = True
+
     def attach(self, student: nn.Module) -> None:
-        geometry: Geometry = student.geometry
-        self.num_patches = geometry.num_patches
+        """Check that the teacher's patches are those of the student."""
+        geometry = student.geometry
         size = (1, geometry.in_channels, *geometry.img_size)
-        features = self._features(torch.zeros(size))
+        output = self._last_output(torch.zeros(size))
+        name = type(self.encoder).__name__
+        check(
+            output.ndim in (3, 4),
+            f'the teacher {name} gives features of shape {tuple(output.shape)}: set '
+            "out_type='featmap' on it",
+        )
+        if output.ndim == 4:
+            self.out_channels, *grid = output.shape[1:]
+            given = f'{grid[0]}x{grid[1]} = {prod(grid)}'
+            fits = tuple(grid) == geometry.grid
+        else:
+            self.num_extra_tokens = _num_extra_tokens(self.encoder)
+            self.out_channels = output.shape[2]
+            given = output.shape[1] - self.num_extra_tokens
+            fits = given == geometry.num_patches
         rows, cols = geometry.grid
         check(
-            features.shape[1] == self.num_patches,
-            f'the teacher {type(self.encoder).__name__} gives {features.shape[1]} '
-            f'patch features of an image of {geometry.img_size}, the student has '
-            f'{rows}x{cols} = {self.num_patches} patches: choose a teacher with the '
-            "student's grid, or another img_size or patch_size",
+            fits,
+            f'the teacher {name} gives {given} patch features of an image of '
+            f'{geometry.img_size}, the student has {rows}x{cols} = {rows * cols} '
+            "patches: choose a teacher with the student's grid (out_type='featmap')",
         )
-        self.out_channels = features.shape[2]
-
-    def _features(self, images: Tensor) -> Tensor:
-        features = self.encoder(images)
-        while isinstance(features, tuple | list):
-            features = features[-1]
-        if features.ndim == 4:
-            return features.flatten(2).transpose(1, 2)
-        check(
-            features.ndim == 3,
-            f'the teacher {type(self.encoder).__name__} gives features of shape '
-            f"{tuple(features.shape)}: set out_type='featmap' on it",
-        )
-        return features[:, -self.num_patches :]
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) -> (B, L, out_channels)."""
-        return self._features(images)
+        if not self.is_init:
+            self.init_weights()
+        output = self._last_output(images)
+        if output.ndim == 4:
+            return output.flatten(2).transpose(1, 2)
+        return output[:, self.num_extra_tokens :]
+
+    @torch.no_grad()
+    def _last_output(self, images: Tensor) -> Tensor:
+        output = self.encoder(images)
+        while isinstance(output, tuple | list):
+            output = output[-1]
+        return output
+
+
+def _names_weights(backbone: dict) -> bool:
+    """Whether the config of a backbone says where its weights come from."""
+    init_cfg = backbone.get('init_cfg') or []
+    steps = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
+    return bool(
+        backbone.get('pretrained')
+        or backbone.get('checkpoint_path')
+        or any(step.get('type') == 'Pretrained' for step in steps)
+    )
+
+
+def _num_extra_tokens(encoder: nn.Module) -> int:
+    """Return the tokens in front of the patches, by mmpretrain's or timm's name."""
+    model = getattr(encoder, 'timm_model', encoder)
+    names = ('num_extra_tokens', 'num_prefix_tokens')
+    return next((getattr(model, name) for name in names if hasattr(model, name)), 0)
+
+
+def _note_loaded(teacher: PretrainedEncoder, keys) -> None:
+    """Hook of load_state_dict: complete weights need not be loaded again."""
+    teacher.is_init = teacher.is_init or not keys.missing_keys

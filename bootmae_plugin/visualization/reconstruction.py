@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from ..checkpoints.load import compare_keys
 from ..checkpoints.read import read_checkpoint, state_dict_of
 from ..errors import check
-from ..models.heads import PixelHead, unpatchify
+from ..models.heads import PixelHead
+from ..models.patches import unpatchify
 
 
 def load_model(config: str | Path | Config, checkpoint: str | Path) -> nn.Module:

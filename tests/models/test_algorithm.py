@@ -139,3 +139,52 @@ def test_a_stage_without_a_branch():
     model = build(head=dict(type='PixelHead', last_stage=1))
     with pytest.raises(UserError, match='no branch is trained in stage 2'):
         model.start_stage(2)
+
+
+def test_a_branch_may_have_loss_in_its_name():
+    head = dict(
+        pixel_loss=dict(type='PixelHead'),
+        lossy=dict(type='FeatureHead', target_norm='layer'),
+    )
+    model = build(head=head).train()
+    losses = model.loss(torch.randn(2, 3, 32, 32))
+    assert set(losses) == {'loss_pixel_loss', 'loss_lossy', 'explained_lossy'}
+    loss, values = model.parse_losses(losses)
+    expected = losses['loss_pixel_loss'] + losses['loss_lossy']
+    assert torch.equal(loss, expected)
+    assert torch.equal(values['explained_lossy'], losses['explained_lossy'])
+    assert set(values) == {'loss', *losses}
+
+
+def every_method():
+    from tests.models.test_bootmae_parity import build as build_bootmae
+
+    cross = dict(type='CrossMAEDecoder', embed_dims=32, depth=1, num_heads=4)
+    second = build()
+    second.start_stage(2)
+    yield 'MAE', build()
+    yield 'MAE-K', second
+    yield 'CrossMAE', build(neck=dict(cross, predict_ratio=0.5))
+    yield 'BootMAE', build_bootmae(32, 4, 48, 2, 3, 48, 1, 48, True)
+    learned = dict(CFG['backbone'], pos_embed='learnable')
+    yield 'learnable positions', build(backbone=learned)
+
+
+def test_gradients_have_the_strides_of_their_parameters():
+    """DistributedDataParallel copies every gradient that has others."""
+    for method, model in every_method():
+        losses = model.train().loss(torch.randn(2, 3, 32, 32))
+        model.parse_losses(losses)[0].backward()
+        trained = [(k, p) for k, p in model.named_parameters() if p.grad is not None]
+        assert len(trained) > 20
+        for name, parameter in trained:
+            assert parameter.grad.stride() == parameter.stride(), (method, name)
+
+
+@pytest.mark.parametrize('out_type', ['raw', 'avg'])
+def test_gradients_of_an_unmasked_encoder_have_their_strides(out_type):
+    encoder = MODELS.build(dict(CFG['backbone'], out_type=out_type))
+    encoder(torch.randn(2, 3, 32, 32))[0].square().sum().backward()
+    for name, parameter in encoder.named_parameters():
+        if parameter.requires_grad:
+            assert parameter.grad.stride() == parameter.stride(), name

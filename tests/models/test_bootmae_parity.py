@@ -33,14 +33,14 @@ def build(img, patch, dim, depth, heads, dec_dim, dec_depth, num_masked, weighte
                     type='PixelHead',
                     norm_pix='channel',
                     shared_bias=True,
-                    weight_neighbours=weighted,
+                    weight_neighbors=weighted,
                 ),
                 feature=dict(
                     type='FeatureHead',
                     target_norm='layer',
                     norm_pred=True,
-                    weight_neighbours=weighted,
-                    ramp=0.25,
+                    weight_neighbors=weighted,
+                    loss_warmup=0.25,
                 ),
             ),
             target_generator=dict(type='EMAEncoder', final_norm=False),
@@ -87,7 +87,7 @@ def at(mask, full):
 
 
 def test_predictions_features_and_target(golden):
-    from bootmae_plugin.models.heads import patchify
+    from bootmae_plugin.models.patches import patchify
 
     model, images, mask = load(golden)
     model.eval()

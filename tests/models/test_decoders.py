@@ -11,7 +11,8 @@ from bootmae_plugin.models import (
     MAEDecoder,
     RandomMasking,
 )
-from bootmae_plugin.models.layers import Geometry, Latent
+from bootmae_plugin.models.layers import Latent
+from bootmae_plugin.models.patches import Geometry
 
 GEOMETRY = Geometry((32, 32), 4, 3, 48, 12, 2)
 
@@ -46,6 +47,47 @@ def test_equals_the_naive_decoder_with_gradients():
     b = torch.autograd.grad((theirs * weight).sum(), parameters)
     for x, y in zip(a, b, strict=True):
         assert torch.allclose(x, y, rtol=1e-4, atol=1e-4)
+
+
+class SecondHalf(MAEDecoder):
+    """Predicts half of the masked patches, as a subclass of a user might."""
+
+    def choose(self, mask):
+        half = mask.ids_mask.shape[1] // 2
+        return mask._replace(chosen=mask.ids_mask[:, half:])
+
+
+class SecondHalfCross(CrossAttentionDecoder):
+    choose = SecondHalf.choose
+
+
+def test_a_subclass_may_choose_the_patches_to_predict():
+    decoder = SecondHalf(GEOMETRY, embed_dims=32, depth=2, num_heads=4)
+    mask = RandomMasking(0.75)(3, (8, 8), torch.device('cpu'))
+    latent = torch.randn(3, 18, 48)
+    chosen = decoder.choose(mask)
+    ours = decoder(Latent(latent, {}), chosen)
+    assert ours.shape == (3, 24, 32)
+    # Extra, visible and chosen tokens alone attend to each other.
+    tokens = decoder.embed(latent)
+    positions = decoder.pos_embed[0, 2:]
+    for b in range(3):
+        rows = [tokens[b, :2] + decoder.pos_embed[0, :2]]
+        rows.append(tokens[b, 2:] + positions[mask.ids_keep[b]])
+        rows.append(decoder.mask_token[0] + positions[mask.ids_mask[b, 24:]])
+        x = torch.cat(rows)[None]
+        for block in decoder.blocks:
+            x = block(x)
+        assert torch.allclose(ours[b], decoder.norm(x)[0, -24:], atol=1e-5)
+
+
+def test_a_subclass_may_choose_in_the_cross_attention_decoder():
+    decoder = SecondHalfCross(GEOMETRY, embed_dims=32, num_heads=4)
+    mask = RandomMasking(0.75)(3, (8, 8), torch.device('cpu'))
+    latent = torch.randn(3, 18, 48)
+    chosen = decoder.choose(mask)
+    out = decoder(Latent(latent, {11: latent}), chosen)
+    assert out.shape == (3, 24, 32)
 
 
 def test_cross_mae_equals_one_query_at_a_time():

@@ -6,7 +6,7 @@ import torch
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models import MaskedDeiT, MaskedViT, RandomMasking
-from bootmae_plugin.models.layers import sincos_position
+from bootmae_plugin.models.layers import sincos_pos_embed
 
 SMALL = dict(embed_dims=48, num_layers=3, num_heads=3)
 
@@ -75,7 +75,7 @@ def test_position_embedding_matters_masked_and_unmasked(masked):
 
 
 def test_sincos_by_hand_on_a_non_square_grid():
-    place = sincos_position(8, (2, 3), 1)[0]
+    place = sincos_pos_embed(8, (2, 3), 1)[0]
     assert place.shape == (7, 8)
     assert place[0].tolist() == [0] * 8
     row, col = 1, 2  # patch 5

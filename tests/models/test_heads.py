@@ -5,13 +5,8 @@ import torch
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking
-from bootmae_plugin.models.heads import (
-    PositionNorm,
-    neighbour_weight,
-    patchify,
-    unpatchify,
-)
-from bootmae_plugin.models.layers import Geometry
+from bootmae_plugin.models.heads import neighbor_weight
+from bootmae_plugin.models.patches import Geometry, patchify, unpatchify
 
 GEOMETRY = Geometry((16, 16), 4, 3, 12, 12, 2)
 MASK = dict(batch_size=3, grid=(4, 4), device=torch.device('cpu'))
@@ -104,32 +99,6 @@ def test_explained_is_one_for_a_perfect_and_zero_for_a_constant_prediction():
     assert explained == pytest.approx(0, abs=1e-5)
 
 
-def test_position_norm_is_the_cumulative_average_and_resets():
-    norm = PositionNorm(16, 12, momentum=0.01).train()
-    batches = [torch.randn(5, 16, 12) * 2 + 1 for _ in range(6)]
-    mean, var = torch.zeros(16, 12), torch.ones(12)
-    for n, batch in enumerate(batches, 1):
-        out = norm(batch)
-        mean = mean + (batch.mean(0) - mean) / n
-        var = var + ((batch - mean).square().mean((0, 1)) - var) / n
-        assert torch.allclose(out, (batch - mean) / (var + 1e-6) ** 0.5, atol=1e-5)
-    assert torch.allclose(norm.mean, torch.stack(batches).mean((0, 1)), atol=1e-5)
-    before = norm.mean.clone()
-    norm.eval()(batches[0])
-    assert torch.equal(norm.mean, before)  # eval mode does not learn
-    norm.reset()
-    assert int(norm.steps) == 0
-    assert torch.equal(norm.mean, torch.zeros(16, 12))
-
-
-def test_position_norm_follows_a_moving_teacher():
-    norm = PositionNorm(1, 1, momentum=0.1).train()
-    for _ in range(50):
-        norm(torch.zeros(2, 1, 1))
-    norm(torch.ones(2, 1, 1))
-    assert float(norm.mean) == pytest.approx(0.1)
-
-
 def test_stages_of_a_branch():
     head = PixelHead(8, geometry=GEOMETRY, last_stage=1)
     assert [head.active(stage) for stage in (1, 2, 3)] == [True, False, False]
@@ -154,9 +123,9 @@ def test_bad_input():
         FeatureHead(8, geometry=GEOMETRY)
 
 
-def test_neighbour_weight_by_a_loop():
+def test_neighbor_weight_by_a_loop():
     mask = RandomMasking(0.5)(**MASK)
-    weight = neighbour_weight(mask, (4, 4))
+    weight = neighbor_weight(mask, (4, 4))
     for b in range(3):
         m = mask.dense()[b].view(4, 4).float()
         for i, patch in enumerate(mask.ids_mask[b].tolist()):
@@ -171,13 +140,11 @@ def test_neighbour_weight_by_a_loop():
 
 
 def test_weighted_loss_is_the_papers_ratio_of_means():
-    head = PixelHead(8, geometry=GEOMETRY, weight_neighbours=True)
+    head = PixelHead(8, geometry=GEOMETRY, weight_neighbors=True)
     images, mask = torch.rand(3, 3, 16, 16), RandomMasking(0.5)(**MASK)
     x = torch.randn(3, 8, 8)
     # mean(w * error) / mean(m), over all patches, w = 0 at the visible ones
-    weight = torch.zeros(3, 16).scatter(
-        1, mask.ids_mask, neighbour_weight(mask, (4, 4))
-    )
+    weight = torch.zeros(3, 16).scatter(1, mask.ids_mask, neighbor_weight(mask, (4, 4)))
     pred = torch.zeros(3, 16, 48).scatter(
         1, mask.ids_mask[..., None].expand(-1, -1, 48), head.pred(x)
     )
@@ -212,6 +179,6 @@ def test_shared_bias_is_a_transposed_convolution():
     assert torch.allclose(ours, expected, atol=1e-5)
 
 
-def test_ramp_is_a_share():
-    with pytest.raises(UserError, match='ramp=25'):
-        PixelHead(8, geometry=GEOMETRY, ramp=25)
+def test_the_warmup_is_a_share():
+    with pytest.raises(UserError, match='loss_warmup=25'):
+        PixelHead(8, geometry=GEOMETRY, loss_warmup=25)

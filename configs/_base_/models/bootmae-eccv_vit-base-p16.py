@@ -32,14 +32,14 @@ model = dict(
             type='PixelHead',
             norm_pix='channel',
             shared_bias=True,
-            weight_neighbours=True,
+            weight_neighbors=True,
         ),
         feature=dict(
             type='FeatureHead',
             target_norm='layer',
             norm_pred=True,
-            weight_neighbours=True,
-            ramp=0.25,
+            weight_neighbors=True,
+            loss_warmup=0.25,
         ),
     ),
     target_generator=dict(
