@@ -6,10 +6,26 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.registry import init_default_scope
+from yapf.yapflib import yapf_api
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = Path(os.environ.get('BOOTMAE_SHARED', ROOT.parent / 'shared'))
 GOLDEN = Path(os.environ.get('GOLDEN_DIR', SHARED / 'golden'))
+
+
+@pytest.fixture(autouse=True, scope='session')
+def _cached_yapf():
+    """Let yapf format each config once: every checkpoint of a run formats it again."""
+    original, texts = yapf_api.FormatCode, {}
+
+    def cached(text, **options):
+        if text not in texts:
+            texts[text] = original(text, **options)
+        return texts[text]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yapf_api, 'FormatCode', cached)
+        yield
 
 
 @pytest.fixture(autouse=True)

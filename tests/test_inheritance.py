@@ -137,7 +137,7 @@ def runs(team) -> dict[str, str]:
         env=environment(team),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )
     assert result.returncode == 0, result.stderr
     statuses = json.loads(result.stdout.splitlines()[-1])
@@ -229,7 +229,7 @@ def test_launcher_of_the_wheel_from_any_folder(team):
         env=environment(team),
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
     )  # fmt: skip
     assert result.returncode == 0, result.stderr[-3000:]
     _, checkpoint = outcome(team / 'runs/two processes')

@@ -14,9 +14,13 @@ import runpy
 import sys
 import traceback
 
+# The libraries that the tools and the plugin import.
+import matplotlib.pyplot  # noqa: F401
 import mmpretrain.apis
 import mmpretrain.datasets
+import mmpretrain.engine
 import mmpretrain.models  # noqa: F401
+import timm  # noqa: F401
 
 
 def run(log: str, tool: str, *args: str) -> int:
