@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
-from ..errors import check
+from ..errors import UserError, check
 from .formats import (
     FORMATS,
     Weights,
@@ -17,7 +18,7 @@ from .formats import (
     rename_block,
 )
 from .read import read_checkpoint, state_dict_of
-from .write import write_whole
+from .write import CannotWrite, write_whole
 
 
 def to_timm(encoder: Weights) -> Weights:
@@ -120,7 +121,7 @@ def convert_checkpoint(
         for key, value in weights.items()
         if value.data_ptr() not in kept and not key.endswith(merged)
     ]
-    _save(result, target)
+    save_weights(result, target)
     return Conversion(
         FORMATS[name].title,
         len(weights),
@@ -129,16 +130,29 @@ def convert_checkpoint(
     )
 
 
-def _save(weights: Weights, target: Path) -> None:
-    """Write weights as the ending of the file name says."""
+def save_weights(weights: Weights, target: Path) -> None:
+    """Write weights whole or not at all, as safetensors if the file name says so.
+
+    Raises:
+        UserError: if the file cannot be written; an older one is left as it was.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
-    # A tensor that is stored twice, or a view, would be refused or saved whole.
+    # A view, or a tensor that is stored twice, would be refused or saved with its base.
     weights = {key: value.clone().contiguous() for key, value in weights.items()}
 
     def write(path: Path) -> None:
         if target.suffix == '.safetensors':
-            save_file(weights, path)
+            try:
+                save_file(weights, path)
+            except SafetensorError as error:
+                raise OSError(str(error)) from error
         else:
             torch.save(dict(state_dict=weights), path)
 
-    write_whole(target, write)
+    try:
+        write_whole(target, write)
+    except CannotWrite as error:
+        raise UserError(
+            f'{target} cannot be written ({error.__cause__}): make room on the disk, '
+            'or choose another folder'
+        ) from error

@@ -8,10 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ..errors import UserError
+from ..checkpoints.export import save_weights
 from ..models import pooling
 from . import features as extraction
 
@@ -26,14 +26,17 @@ LIBRARIES = {
 }
 
 
-def code_version(encoder: nn.Module) -> str:
+def code_version(*modules: nn.Module) -> str:
     """Hash the source code that computes features.
 
-    It is the code of the encoder's classes and of the classes of its parts (libraries
-    left out), of the pooling, and of the extraction.
+    It is the code of the pooling, of the extraction, and of the classes of ``modules``
+    and of all their parts, libraries left out.
     """
     names = {pooling.__name__, extraction.__name__} | {
-        cls.__module__ for part in encoder.modules() for cls in type(part).__mro__
+        cls.__module__
+        for module in modules
+        for part in module.modules()
+        for cls in type(part).__mro__
     }
     digest = hashlib.sha256()
     for name in sorted(names):
@@ -50,9 +53,18 @@ def _source(module: str) -> str:
         return ''
 
 
-def cache_key(encoder: nn.Module, images: Tensor, **settings) -> str:
-    """Return a name that differs for other weights, code, images or settings."""
-    settings = dict(settings, code=code_version(encoder))
+def cache_key(
+    encoder: nn.Module, preprocess: nn.Module, images: Tensor, **settings
+) -> str:
+    """Return a name that differs for other weights, code, images or settings.
+
+    Args:
+        encoder: Its weights and code count.
+        preprocess: Its code counts.
+        images: (N, 3, H, W) uint8.
+        **settings: Whatever else the features depend on.
+    """
+    settings = dict(settings, code=code_version(encoder, preprocess))
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for name, value in sorted(encoder.state_dict().items()):
         digest.update(f'{name}{tuple(value.shape)}{value.dtype}'.encode())
@@ -69,8 +81,7 @@ def load_features(
 ) -> dict[str, Tensor]:
     """Load features from the cache; extract and store those that are missing.
 
-    A damaged file, left by an interrupted extraction or a full disk, is reported and
-    extracted again.
+    A damaged file is reported and replaced.
 
     Args:
         folder: Folder of the cache.
@@ -85,31 +96,17 @@ def load_features(
     missing = [pool for pool, features in found.items() if features is None]
     extracted = extract(missing) if missing else {}
     for pool in missing:
-        path = paths[pool]
-        partial = path.with_suffix('.partial')
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            save_file({'features': extracted[pool].contiguous()}, partial)
-        except (OSError, SafetensorError) as error:
-            raise UserError(
-                f'the features cannot be written to {partial} ({error}): make room, or '
-                'choose another --cache'
-            ) from error
-        partial.replace(path)
+        save_weights({'features': extracted[pool]}, paths[pool])
     return {pool: extracted.get(pool, features) for pool, features in found.items()}
 
 
 def _read(path: Path) -> Tensor | None:
     """Read a cached tensor; None if there is none. A damaged file is removed."""
-    partial = path.with_suffix('.partial')
-    if partial.exists():
-        print(f'{partial} is left from an interrupted extraction: extracted again')
-        partial.unlink()
     if not path.exists():
         return None
     try:
         return load_file(path)['features']
     except (SafetensorError, OSError, KeyError) as error:
-        print(f'{path} is damaged ({error}): extracted again')
+        print(f'{path} is damaged ({error}): the features are extracted again')
         path.unlink()
         return None

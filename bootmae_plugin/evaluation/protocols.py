@@ -91,7 +91,10 @@ def feature_sets(
                 note=f'features, {name}',
             )
 
-        keys = {p: cache_key(encoder, images, pool=p, **settings) for p in pools}
+        keys = {
+            pool: cache_key(encoder, preprocess, images, pool=pool, **settings)
+            for pool in pools
+        }
         features.append(load_features(cache, keys, extract))
     (train, test), (train_labels, test_labels) = features, labels
     return {

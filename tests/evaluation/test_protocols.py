@@ -153,7 +153,7 @@ def test_evaluation_is_deterministic_and_independent_of_the_batch(
          '--out', str(out), '--work-dir', str(tmp_path / 'two'), '--cfg-options',
          *TINY, *TEST, 'test_dataloader.batch_size=7'],
         env=dict(os.environ, PYTHON=sys.executable),
-        capture_output=True, text=True, timeout=300, cwd=tmp_path,
+        capture_output=True, text=True, timeout=900, cwd=tmp_path,
     )  # fmt: skip
     assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     both = predictions(out)
