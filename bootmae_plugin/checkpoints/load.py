@@ -102,7 +102,8 @@ def _match_token_rows(
     weights['pos_embed'] = torch.cat([*extra, table[:, len(given) :]], dim=1)
     for token in sorted(differing):
         change = 'added a row of zeros' if token in own else 'removed a row'
-        print_log(f'pos_embed: {change} for {token}', 'current', logging.WARNING)
+        text = f'position embedding: {change} for {token}'
+        print_log(text, 'current', logging.WARNING)
 
 
 def _resize_position(weights: Weights, encoder: nn.Module) -> None:
