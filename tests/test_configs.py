@@ -11,6 +11,7 @@ from mmpretrain.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS
 from mmpretrain.structures import DataSample
 
 from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
+from bootmae_plugin.cli.variables import load_with_variables
 from tests.tiny import ROOT
 
 # Old names: one-line configs that inherit the new ones (configs/README.md).
@@ -198,6 +199,60 @@ def test_an_old_name_inherits_the_new_config(name):
 
 def test_the_number_of_old_names():
     assert len(OLD_NAMES) == 13  # as many as were renamed
+
+
+NO_TWINS = [path for path in NAMED if not path.stem.endswith('_random')]
+
+
+def override(name, **variables) -> Config:
+    """Load a config as the tools do for --cfg-options that set its variables."""
+    if 'segmentation' in name.parts:
+        pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
+    assert variables.keys() <= read(name).keys()
+    return load_with_variables(ROOT / 'configs' / name, variables)
+
+
+@pytest.mark.parametrize(
+    'name', [p for p in NO_TWINS if not p.stem.endswith('_digits')], ids=str
+)
+def test_overriding_data_root_reaches_all_uses(name):
+    changed = override(name, data_root='elsewhere').to_dict()
+    loaders = [key for key in changed if key.endswith('_dataloader')]
+    assert len(loaders) in (1, 3)
+    for key in loaders:
+        assert "'elsewhere" in str(changed[key])
+    default = read(name).data_root
+    assert default.startswith('data/')
+    assert default not in str(changed)
+
+
+SIZE_KEYS = ('img_size', 'size', 'scale', 'crop_size')
+
+
+def sizes_in(settings) -> set[int]:
+    """Every number under a key that means an image size."""
+    if isinstance(settings, list | tuple):
+        return set().union(*map(sizes_in, settings))
+    if not isinstance(settings, dict):
+        return set()
+    own = {v for k, v in settings.items() if k in SIZE_KEYS and isinstance(v, int)}
+    return own.union(*map(sizes_in, settings.values()))
+
+
+@pytest.mark.parametrize('name', CONFIGS, ids=str)
+def test_overriding_img_size_reaches_all_uses(name):
+    old = read(name).img_size
+    assert old in sizes_in(read(name).to_dict())
+    cfg = override(name, img_size=2 * old)
+    assert cfg.img_size == cfg.model.backbone.img_size == 2 * old
+    batch(cfg)  # the data set and the crops have the size of the encoder
+    # An evaluation pipeline also resizes the short edge, to 8 / 7 of the size.
+    assert sizes_in(cfg.to_dict()) <= {2 * old, 2 * old * 8 // 7}
+    out_type = cfg.model.backbone.get('out_type', '')
+    if out_type.startswith('flatten'):
+        model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
+        images = torch.zeros(2, 3, 2 * old, 2 * old)
+        assert len(model(images, mode='tensor')) == 2
 
 
 @pytest.mark.parametrize('name', BENCHMARKS, ids=str)
