@@ -20,7 +20,7 @@ model = dict(
         backbone=dict(
             type='MaskedViT',
             arch='vit-base',
-            img_size=224,
+            img_size={{_base_.img_size}},
             patch_size=16,
             out_type='raw',
         ),
