@@ -1,4 +1,4 @@
-"""Trial of tools/torture.py: malicious archives."""
+"""Give malicious archives to prepare_data.py."""
 
 import gzip
 import io
@@ -10,8 +10,8 @@ from pathlib import Path
 from .pickles import outcome
 
 
-def archives(folder: Path) -> dict[str, Path]:
-    """Malicious ones, by what they try."""
+def write_archives(folder: Path) -> dict[str, Path]:
+    """Write malicious archives; return what each tries -> its path."""
     names = {
         'absolute name': '/tmp/bootmae_trap',
         'traversal': 'a/../../../bootmae_trap',
@@ -47,14 +47,15 @@ def archives(folder: Path) -> dict[str, Path]:
             file.write(bytes(1 << 20))
     paths['bomb in a header'] = folder / 'header.tar'
     info = tarfile.TarInfo('train')
-    info.type, info.size = tarfile.XHDTYPE, 1 << 40  # tarfile reads it as a whole
+    info.type, info.size = tarfile.XHDTYPE, 1 << 40  # tarfile would read it into memory
     paths['bomb in a header'].write_bytes(info.tobuf(tarfile.GNU_FORMAT))
     return paths
 
 
 def trial_archives(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Check that each archive is refused in one line and leaves no file."""
     wrong, tried = [], 0
-    for case, path in archives(folder).items():
+    for case, path in write_archives(folder).items():
         for name in ('cifar10', 'camvid'):
             out = folder / f'{path.name}_{name}'
             said = outcome(['prepare_data.py', name, '--from', path, '--out', out])

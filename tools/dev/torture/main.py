@@ -1,19 +1,24 @@
-"""Treat runs and inputs badly, and see that nothing is lost and nothing executed.
+"""Kill runs, give tools broken and malicious files, and check what is left.
 
-    python tools/torture.py                                 # all trials, 20 minutes
+    python tools/torture.py                                 # all trials
     python tools/torture.py kill --times 100
     python tools/torture.py corrupt --times 200
     python tools/torture.py switch pair full pickles archives
 
-kill: a pretraining of four stages on the digits is killed at random moments, some
-within the writing of a checkpoint, some by a signal that lets it save, and resumed each
-time until it ends; it has to end with the weights, the teacher, the optimiser and the
-random state of a run that nobody touched. switch: the same, killed at each step of a
-change of the teacher. pair: one of two processes is killed. full: the work dir is on a
-full filesystem of a few MB, mounted for it (needs root and Linux). corrupt: the newest
-checkpoint is truncated or has a bit flipped at a random place; it has to be read as it
-was, or be refused with one line. pickles, archives: malicious files, wherever one can
-be given. Status 1 if a trial failed.
+All trials take about 20 minutes on 2 idle CPU cores. The exit status is 1 if a trial
+failed. The trials:
+
+kill      Kills a pretraining of four stages on the digits at random moments, some of
+          them while it writes a checkpoint; sometimes sends SIGTERM instead, which lets
+          it save. Resumes it each time until it ends. Weights, teacher, optimizer state
+          and random states must equal those of an uninterrupted run.
+switch    The same, killed at each moment of a stage switch.
+pair      Kills one of two processes.
+full      Puts the work dir on a full filesystem of a few MB (mounts it: root, Linux).
+corrupt   Truncates the newest checkpoint or flips a bit at a random place. It must be
+          read with its old content, or be refused in one line.
+pickles   Gives malicious pickles to every option that takes a file. None may run code.
+archives  Gives malicious archives to prepare_data.py. All must be refused.
 """
 
 import argparse
@@ -22,7 +27,7 @@ import random
 import tempfile
 from pathlib import Path
 
-from bootmae_plugin.cli.common import run
+from bootmae_plugin.cli.common import add_debug, run
 from bootmae_plugin.errors import UserError, check
 
 from . import archives, pickles, runs, wrecks
@@ -42,16 +47,27 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument('trials', nargs='*', help=f'of {[*TRIALS]} (default: all)')
     parser.add_argument(
-        '--times', type=int, default=100, help='of kill and corrupt; default: 100'
+        'trials', nargs='*', help=f'of {", ".join(TRIALS)}; default: all'
     )
-    parser.add_argument('--seed', type=int, default=0, help='of kills and places')
-    parser.add_argument('--debug', action='store_true', help='show tracebacks')
+    parser.add_argument(
+        '--times',
+        type=int,
+        default=100,
+        help='number of kills, and of damaged checkpoints; default: 100',
+    )
+    parser.add_argument(
+        '--seed',
+        type=int,
+        default=0,
+        help='of the random moments and places; default: 0',
+    )
+    add_debug(parser)
     return parser.parse_args(argv)
 
 
-def try_all(args: argparse.Namespace) -> None:
+def run_trials(args: argparse.Namespace) -> None:
+    """Run the trials; raise UserError with the first failure."""
     names = args.trials or list(TRIALS)
     for name in names:
         check(name in TRIALS, f'unknown trial {name!r}: choose of {[*TRIALS]}')
@@ -62,8 +78,9 @@ def try_all(args: argparse.Namespace) -> None:
             wrong = TRIALS[name](Path(folder), args.times, random.Random(args.seed))
         failed += [f'{name}: {what}' for what in wrong]
     if failed:
-        raise UserError(f'{len(failed)} wrong, first: {failed[0]}')
+        raise UserError(f'{len(failed)} failures, the first: {failed[0]}')
 
 
 def main(argv: list[str] | None = None) -> None:
-    run(try_all, parse_args(argv))
+    """Run ``tools/torture.py`` with these words."""
+    run(run_trials, parse_args(argv))

@@ -1,4 +1,4 @@
-"""Trial of tools/torture.py: malicious pickles, wherever somebody can give a file."""
+"""Give malicious pickles to every option that takes a file."""
 
 import contextlib
 import importlib
@@ -22,7 +22,7 @@ LINEAR = CONFIGS / 'benchmarks/linear/deit-tiny_digits.py'
 CIFAR10 = CONFIGS / 'selfsup/bootmae_deit-tiny_cifar10.py'
 
 
-# A trial proves nothing where a tool stops for another reason before it gets there.
+# The reasons that count. A tool that stops earlier, for another reason, proves nothing.
 REFUSED = '|'.join(
     [
         *('so it was not loaded', 'checkpoint .* cannot be read'),
@@ -33,27 +33,27 @@ REFUSED = '|'.join(
 
 
 class Call:
-    """Unpickled, it is the result of a call."""
+    """Calls a function when it is unpickled, and becomes the result."""
 
     def __init__(self, function, *arguments) -> None:
         self.what = function, arguments
 
     def __call__(self) -> None:
-        """Pickle asks that what is called can be, also where it is one of these."""
+        """Do nothing: pickle requires that what it calls is callable."""
 
     def __reduce__(self) -> tuple:
         return self.what
 
 
 class State:
-    """Unpickled, its state is a call."""
+    """Has a ``Call`` in its state."""
 
     def __init__(self, call: Call) -> None:
         self.call = call
 
 
 def gadgets(trap: Path) -> dict[str, object]:
-    """Objects that make the folder ``trap`` when unpickled, by what they use."""
+    """Return objects that make the folder ``trap`` when unpickled, by what they use."""
     import numpy as np
     import torch
     from mmengine.logging import HistoryBuffer
@@ -81,7 +81,7 @@ def gadgets(trap: Path) -> dict[str, object]:
 
 
 def malicious(folder: Path, trap: Path) -> dict[str, Path]:
-    """Files of that kind, by what is in them."""
+    """Write checkpoints with such objects; return what is in each -> its path."""
     import torch
 
     weights = dict(state_dict=dict(weight=torch.zeros(1)))
@@ -105,7 +105,7 @@ def malicious(folder: Path, trap: Path) -> dict[str, Path]:
 
 
 def work_dir_with(folder: Path, checkpoint: Path) -> Path:
-    """The work dir of a run whose newest checkpoint this is."""
+    """Make a work dir whose newest checkpoint is a copy of this one."""
     work_dir = folder / 'resumed'
     work_dir.mkdir()
     shutil.copy(checkpoint, work_dir / f'epoch_1{checkpoint.suffix}')
@@ -117,8 +117,8 @@ def work_dir_with(folder: Path, checkpoint: Path) -> Path:
 
 
 def places(file: Path, folder: Path) -> dict[str, list]:
-    """Commands to which somebody can give a checkpoint."""
-    # By name mmengine finds a run of the same second again.
+    """Return the commands that take a checkpoint, by what it is given as."""
+    # mmengine would take two runs of one second for the same run.
     name = f'experiment_name={uuid.uuid4().hex}'
     fresh = ['--work-dir', folder / 'run', '--cfg-options', name]
     head, teacher_is = 'model.head.init_cfg', 'model.target_generator'
@@ -170,7 +170,7 @@ def places(file: Path, folder: Path) -> dict[str, list]:
 
 
 def outcome(command: list) -> str:
-    """What a tool ended with: '' for success, 'error: ...', or what is wrong."""
+    """Return '' if a tool succeeds, its 'error: ...' line, or what is wrong with it."""
     output = io.StringIO()
     try:
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
@@ -185,11 +185,12 @@ def outcome(command: list) -> str:
 
 
 def trial_pickles(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Check that each file is refused for its content, and that nothing is executed."""
     import torch
 
     trap, wrong, tried = folder / 'trap', [], 0
 
-    def see(what: str, command: list, because: str = REFUSED) -> None:
+    def expect_refusal(what: str, command: list, because: str = REFUSED) -> None:
         nonlocal tried
         said = outcome(command)
         tried += 1
@@ -207,21 +208,24 @@ def trial_pickles(folder: Path, times: int, draw: random.Random) -> list[str]:
             continue
         trap.rmdir()
         for place in places(file, fresh_folder(folder)):
-            see(f'{name} in {place}', places(file, fresh_folder(folder))[place])
-    # Code in a checkpoint of nothing but plain types, which mmengine would run, ...
+            command = places(file, fresh_folder(folder))[place]
+            expect_refusal(f'{name} in {place}', command)
+    # A checkpoint of plain types, whose config (a string) is code that mmengine runs.
     scratch = fresh_folder(folder)
     file = folder / 'config.pth'
     code = f'import os\nos.mkdir({str(trap)!r})'
     meta = dict(epoch=1, iter=1, config=code)
     torch.save(dict(state_dict={}, meta=meta, message_hub={}), file)
-    see(
+    expect_refusal(
         'config in meta', places(file, scratch)['train --resume FILE'], 'does not match'
     )
-    # ... and in the config that a work dir has kept.
+    # The config that a work dir keeps is code, too.
     scratch = fresh_folder(folder)
     command = places(file, scratch)['train --resume']
     (scratch / 'resumed' / PRETRAIN.name).write_text(code)
-    see('config of a work dir', command, 'is not a config as a run writes it')
+    expect_refusal(
+        'config of a work dir', command, 'is not a config as a run writes it'
+    )
     # Data sets that are pickles.
     scratch = fresh_folder(folder)
     base = scratch / 'cifar-10-batches-py'
@@ -234,17 +238,17 @@ def trial_pickles(folder: Path, times: int, draw: random.Random) -> list[str]:
         (base / name).write_bytes(files['plain pickle'].read_bytes())
     option = f'train_dataloader.dataset.source.data_root={scratch}'
     fresh = ['--work-dir', scratch / 'run', '--cfg-options', option]
-    see('CIFAR-10', ['train.py', CIFAR10, *fresh], 'MD5')
+    expect_refusal('CIFAR-10', ['train.py', CIFAR10, *fresh], 'MD5')
     prepare = ['prepare_data.py', 'cifar10', '--out', scratch / 'out', '--from']
-    see('CIFAR-10 --from folder', [*prepare, base], 'MD5')
+    expect_refusal('CIFAR-10 --from folder', [*prepare, base], 'MD5')
     archive = Path(shutil.make_archive(folder / 'cifar', 'gztar', scratch, base.name))
-    see('CIFAR-10 --from archive', [*prepare, archive], 'MD5')
+    expect_refusal('CIFAR-10 --from archive', [*prepare, archive], 'MD5')
     print(f'pickles: {len(files) + 2} kinds, {tried} times in all; wrong: {wrong}')
     return wrong
 
 
 def unpickle(file: Path) -> None:
-    """What a careless program does with it."""
+    """Load a file as a careless program does."""
     import torch
 
     with contextlib.suppress(Exception):  # it has been executed by then

@@ -1,4 +1,4 @@
-"""Trials of tools/torture.py: runs that are killed, at random and at one moment."""
+"""Kill runs: at random moments, and at each moment of a stage switch."""
 
 import os
 import random
@@ -13,6 +13,7 @@ COMPARED = ('state_dict', 'optimizer', 'param_schedulers', 'random_states', 'pos
 
 
 def config(work_dir: Path):
+    """Return the config of a run of seconds: four stages of two epochs."""
     from mmengine.config import Config
 
     cfg = Config.fromfile(Path(__file__).resolve().parents[3] / CONFIG)
@@ -34,9 +35,12 @@ def config(work_dir: Path):
 
 
 def start(work_dir: Path, moment: str | None = None, log: Path | None = None) -> int:
-    """The run, gone on with in a process of its own; its number.
+    """Start or resume the run in a fork of this process; return its process id.
 
-    It kills itself at a moment, see :func:`die_at`; its output goes beside it.
+    Args:
+        work_dir: Its work dir.
+        moment: Where it kills itself, see :func:`die_at`. Default: nowhere.
+        log: Gets its output. Default: ``work_dir`` with the suffix ``.log``.
     """
     pid = os.fork()
     if pid:
@@ -67,7 +71,7 @@ def start(work_dir: Path, moment: str | None = None, log: Path | None = None) ->
 
 
 def ended(pid: int) -> int | None:
-    """Exit status of a process, None while it runs."""
+    """Return the exit status of a process, None while it runs."""
     done, status = os.waitpid(pid, os.WNOHANG)
     return os.waitstatus_to_exitcode(status) if done else None
 
@@ -79,7 +83,15 @@ def kill(
     saving: bool = False,
     how: int = signal.SIGKILL,
 ) -> int:
-    """Kill a run after some seconds, or from then on in its next save; its status."""
+    """Wait for a run to end, or kill it; return its exit status.
+
+    Args:
+        pid: Its process id.
+        work_dir: Its work dir.
+        seconds: Kill it after this time. Default: never.
+        saving: From that time on, wait until it writes a checkpoint.
+        how: Signal to send.
+    """
     due = time.monotonic() + seconds
     while (status := ended(pid)) is None:
         late = time.monotonic() >= due
@@ -91,10 +103,12 @@ def kill(
 
 
 def last_line(work_dir: Path) -> str:
+    """Return the last line of a run's output."""
     return Path(f'{work_dir}.log').read_text().rstrip().splitlines()[-1]
 
 
 def same(a, b) -> bool:
+    """Return whether two nested contents of checkpoints are equal, bit by bit."""
     import torch
 
     if isinstance(a, dict):
@@ -105,7 +119,7 @@ def same(a, b) -> bool:
 
 
 def check_ending(expected: Path, work_dir: Path) -> list[str]:
-    """What differs between the checkpoints that two runs left."""
+    """Return what differs between the checkpoints of two runs."""
     from bootmae_plugin.checkpoints.read import read_checkpoint
 
     wrong = []
@@ -123,6 +137,7 @@ def check_ending(expected: Path, work_dir: Path) -> list[str]:
 
 
 def trial_kill(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Kill and resume runs, ``times`` times in all; compare their ends."""
     reference = folder / 'untouched'
     began = time.monotonic()
     if kill(start(reference), reference) != 0:
@@ -138,7 +153,7 @@ def trial_kill(folder: Path, times: int, draw: random.Random) -> list[str]:
             status = kill(start(work_dir), work_dir, seconds, saving, how)
             if status == -signal.SIGKILL:
                 kills, within = kills + 1, within + any(work_dir.glob('.*.partial'))
-            elif status in (75, -signal.SIGTERM):  # before training it just ends
+            elif status in (75, -signal.SIGTERM):  # SIGTERM before the training
                 asked += 1
             else:
                 break
@@ -146,7 +161,7 @@ def trial_kill(folder: Path, times: int, draw: random.Random) -> list[str]:
         if status != 0:
             return [*wrong, f'a resumed run failed: {last_line(work_dir)}']
         wrong += [f'run {runs}: {what}' for what in check_ending(reference, work_dir)]
-        print(f'{runs} runs, {kills} kills, {within} in a save; wrong: {wrong}')
+        print(f'{runs} runs, {kills} kills, {within} within a save; wrong: {wrong}')
         shutil.rmtree(work_dir)
     print(
         f'kill: {runs} runs ended after {kills} kills, {within} within a save, and '
@@ -162,7 +177,11 @@ SWITCH = (
 
 
 def die_at(moment: str) -> None:
-    """Have this process kill itself at a moment of the first change of the teacher."""
+    """Make this process kill itself at a moment of the switch to stage 2.
+
+    Args:
+        moment: One of ``SWITCH``.
+    """
     from bootmae_plugin.models.algorithm import BootMAE
     from bootmae_plugin.reliability import guards
 
@@ -183,11 +202,11 @@ def die_at(moment: str) -> None:
         return f'/.{where}.pth' in os.readlink(f'/proc/self/fd/{descriptor}')
 
     what, _, where = moment.partition(' ')
-    if what == 'writing':  # the file is there, under its other name
+    if what == 'writing':  # the file exists, under its temporary name
         kill_in(os, 'fsync', True, is_partial)
     elif what == 'wrote':
         kill_in(guards, 'write_whole', False, lambda path, _: path.stem == where)
-    elif what == 'within':  # the teacher has its weights, the stage is not counted
+    elif what == 'within':  # the teacher is copied, the stage is not yet counted
         kill_in(BootMAE, '_set_stage', True, lambda self, stage: stage == 2)
     elif what == 'first':
         kill_in(BootMAE, 'after_step', True, lambda self, epoch, _: epoch == 2)
@@ -196,6 +215,7 @@ def die_at(moment: str) -> None:
 
 
 def trial_switch(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Kill a run at each moment of ``SWITCH``; compare its end and its teacher."""
     from bootmae_plugin.checkpoints.read import read_checkpoint
 
     reference, wrong = folder / 'untouched', []
@@ -211,7 +231,7 @@ def trial_switch(folder: Path, times: int, draw: random.Random) -> list[str]:
             wrong.append(f'{moment}: resuming failed: {last_line(work_dir)}')
             continue
         wrong += [f'{moment}: {what}' for what in check_ending(reference, work_dir)]
-        # The teacher of stage 2 is the student that stage_1.pth has.
+        # The teacher of stage 2 must be the student in stage_1.pth.
         first = read_checkpoint(work_dir / 'stage_1.pth')['state_dict']
         second = read_checkpoint(work_dir / 'stage_2.pth')['state_dict']
         teacher, student = 'target_generator.encoder.', 'backbone.'
@@ -221,6 +241,6 @@ def trial_switch(folder: Path, times: int, draw: random.Random) -> list[str]:
             if key.startswith(teacher)
         ]
         if not pairs or not all(same(a, b) for a, b in pairs):
-            wrong.append(f'{moment}: another teacher')
+            wrong.append(f'{moment}: the teacher is not the student of stage 1')
     print(f'switch: killed at {len(SWITCH)} moments of it; wrong: {wrong}')
     return wrong

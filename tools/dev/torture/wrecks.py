@@ -1,4 +1,4 @@
-"""Trials of tools/torture.py: a lost process, a full disk, broken checkpoints."""
+"""Lose a process, fill the disk, damage checkpoints."""
 
 import os
 import random
@@ -12,6 +12,7 @@ from .runs import COMPARED, check_ending, config, kill, last_line, same, start
 
 
 def trial_corrupt(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Cut off the newest checkpoint or flip a bit, ``times`` times in all."""
     from bootmae_plugin.checkpoints.read import read_checkpoint
     from bootmae_plugin.errors import UserError
     from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
@@ -64,6 +65,7 @@ class DieHook(Hook):
 
 
 def trial_pair(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Kill one of two processes three times; resume; compare the ends."""
     tools = Path(__file__).resolve().parents[2]
     (folder / 'die.py').write_text(PAIR)
     cfg = config(folder)
@@ -100,6 +102,7 @@ def trial_pair(folder: Path, times: int, draw: random.Random) -> list[str]:
 
 
 def trial_full(folder: Path, times: int, draw: random.Random) -> list[str]:
+    """Run on filesystems that are too small; resume with more room; compare."""
     from bootmae_plugin.errors import check
     from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
 
