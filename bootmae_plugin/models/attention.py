@@ -1,4 +1,4 @@
-"""Softmax attention, by whichever kernel is fast for the tokens at hand."""
+"""Softmax attention, with the faster kernel for the device and number of tokens."""
 
 import torch
 import torch.nn.functional as F
@@ -8,16 +8,18 @@ from ..errors import check
 
 
 class Attention(nn.Module):
-    """Multi-head self-attention (Vaswani et al. 2017), bias on q, k and v.
+    """Multi-head self-attention (Vaswani et al. 2017) with biases of q, k and v.
 
-    A bias of k adds the same to all scores of a query, so it changes nothing: encoders
-    without one (BootMAE, BEiT) are this one with any k bias.
+    The bias of k adds the same number to all scores of a query, which softmax ignores.
+    So weights of encoders without it (BootMAE, BEiT) load with a k bias of zero.
 
     Args:
         dim: Width of the tokens.
         num_heads: Number of heads.
-        head_dim: Channels of a head. Defaults to ``dim / num_heads``, which must be
-            whole.
+        head_dim: Channels of a head. Defaults to None: ``dim / num_heads``.
+
+    Raises:
+        UserError: if ``dim / num_heads`` is needed and not a whole number.
     """
 
     def __init__(self, dim: int, num_heads: int, head_dim: int | None = None) -> None:
@@ -33,7 +35,7 @@ class Attention(nn.Module):
         self.proj = nn.Linear(inner, dim)
 
     def forward(self, x: Tensor, queries: int | None = None) -> Tensor:
-        """(B, N, dim) -> (B, N, dim), or the last ``queries`` tokens of it."""
+        """Transform tokens (B, N, dim); with ``queries`` only that many, the last."""
         if queries is None:
             q, k, v = self.qkv(x).chunk(3, dim=-1)
         else:
@@ -45,7 +47,7 @@ class Attention(nn.Module):
 
 
 class CrossAttention(nn.Module):
-    """Multi-head attention of tokens to a context of another width.
+    """Multi-head attention from tokens to a context, which may have another width.
 
     Args:
         dim: Width of the tokens.
@@ -65,19 +67,19 @@ class CrossAttention(nn.Module):
         self.proj = nn.Linear(inner, dim)
 
     def forward(self, x: Tensor, context: Tensor) -> Tensor:
+        """Transform tokens (B, N, dim) with a context (B, S, context_dim)."""
         k, v = self.kv(context).chunk(2, dim=-1)
         return self.proj(attend(self.q(x), k, v, self.num_heads))
 
 
-# The backward pass of torch's CPU attention kernel is slow in bfloat16: 5 to 10 times
-# slower than batched matrix products at 18 to 66 tokens, 2.5 times at 258 (measured,
-# docs/scaling.md). Up to this number of tokens they are used instead; 0 switches to
-# torch's kernel throughout.
+# In bfloat16 on a CPU, batched matrix products replace torch's kernel up to this number
+# of tokens. The backward pass of torch's kernel is 5 to 10 times slower there at 18 to
+# 66 tokens, 2.5 times at 258 (docs/scaling.md). 0 always uses torch's kernel.
 MAX_PLAIN_TOKENS = 512
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
-    """Softmax attention, heads in the last axis: (B, N, H * d) and (B, S, H * d)."""
+    """Attend from q (B, N, H * d) to k and v (B, S, H * d); returns (B, N, H * d)."""
     q, k, v = (t.unflatten(-1, (num_heads, -1)).transpose(1, 2) for t in (q, k, v))
     reduced = q.device.type == 'cpu' and q.dtype != torch.float32
     if reduced and k.shape[2] <= MAX_PLAIN_TOKENS:
@@ -88,7 +90,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, num_heads: int) -> Tensor:
 
 
 def attend_plain(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """``F.scaled_dot_product_attention`` as batched matrix products."""
+    """Compute ``F.scaled_dot_product_attention`` by batched matrix products."""
     shape = q.shape[:2]
     q, k, v = (t.flatten(0, 1) for t in (q, k, v))
     none = q.new_zeros(1, 1, 1)

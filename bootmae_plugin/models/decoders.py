@@ -14,6 +14,7 @@ from .layers import (
     QueryBlock,
     init_separate_qkv,
     init_transformer,
+    resolve_blocks,
     sincos_pos_embed,
 )
 from .masking import Mask
@@ -21,19 +22,22 @@ from .patches import Geometry
 
 
 class Decoder(BaseModule):
-    """What the decoders share: embedding, mask token, positions, final norm.
+    """Base class of the decoders: embedding, mask token, positions, final norm.
 
-    Attention does not depend on the order of its tokens once the position embedding is
-    added, so nothing is unshuffled: the sequence is [extra, visible, masked] and the
-    masked tokens are its end.
+    Attention with position embeddings does not depend on the order of its tokens. So
+    the decoders do not restore the raster order: the sequence is [extra, visible,
+    masked], and the last tokens are the prediction.
+
+    A subclass implements ``reset_parameters`` and ``forward``, and overrides ``choose``
+    to predict some of the masked patches only.
 
     Args:
-        geometry: The encoder's geometry (the algorithm gives it).
+        geometry: The encoder's geometry (set by the algorithm).
         embed_dims: Width of the decoder.
         init_cfg: As in mmengine. Defaults to None.
     """
 
-    inject: int | None = None  # the encoder block whose output it attends to
+    inject: int | None = None  # encoder block whose output the decoder attends to
 
     def __init__(
         self, geometry: Geometry, embed_dims: int, init_cfg: dict | None = None
@@ -50,42 +54,52 @@ class Decoder(BaseModule):
         self.norm = nn.LayerNorm(embed_dims, eps=LN_EPS)
 
     def reset_parameters(self) -> None:
-        """Start from new weights."""
+        """Initialize all weights."""
         raise NotImplementedError
 
     def choose(self, mask: Mask) -> Mask:
-        """Choose the patches that are predicted: all masked ones, unless overridden."""
+        """Choose the masked patches to predict: all of them, unless overridden.
+
+        Args:
+            mask: The mask of the step.
+
+        Returns:
+            The mask, with ``chosen`` set where fewer patches are predicted.
+        """
         return mask
 
     def forward(self, latent: Latent, mask: Mask) -> Tensor:
         """Decode the masked patches.
 
         Args:
-            latent: The encoded extra and visible tokens.
-            mask: The mask they were encoded with, after :meth:`choose`.
+            latent: Encoded extra and visible tokens.
+            mask: The mask of the encoder, after :meth:`choose`.
 
         Returns:
-            (B, P, embed_dims), in the order of ``mask.ids_predict``.
+            (B, P, embed_dims) tokens, in the order of ``mask.ids_predict``.
         """
         raise NotImplementedError
 
     def _masked_tokens(self, like: Tensor, mask: Mask) -> Tensor:
-        """The mask token at every predicted place, position added: (B, P, C)."""
-        place = self.pos_embed[0, self.num_extra_tokens :][mask.ids_predict]
-        return (self.mask_token + place).to(like.dtype)
+        """Return mask tokens (B, P, C) with positions, in the dtype of ``like``."""
+        pos_embed = self.pos_embed[0, self.num_extra_tokens :][mask.ids_predict]
+        return (self.mask_token + pos_embed).to(like.dtype)
 
 
 @MODELS.register_module()
 class MAEDecoder(Decoder):
-    """Self-attention decoder of MAE (He et al. 2021, section 3).
+    """Self-attention decoder of MAE (He et al. 2021, section 3, "MAE decoder").
 
     Args:
-        geometry: The encoder's geometry (the algorithm gives it).
+        geometry: The encoder's geometry (set by the algorithm).
         embed_dims: Width. Defaults to 512.
         depth: Number of blocks. Defaults to 8.
         num_heads: Attention heads. Defaults to 16.
         mlp_ratio: Hidden width of the MLPs over ``embed_dims``. Defaults to 4.
         init_cfg: As in mmengine. Defaults to None.
+
+    Raises:
+        UserError: if depth is below 1.
     """
 
     def __init__(
@@ -98,7 +112,7 @@ class MAEDecoder(Decoder):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(geometry, embed_dims, init_cfg)
-        check(depth >= 1, f'depth={depth}: a decoder has at least one block')
+        check(depth >= 1, f'depth={depth}: a decoder needs at least one block')
         self.blocks = nn.ModuleList(
             Block(embed_dims, num_heads, mlp_ratio) for _ in range(depth)
         )
@@ -111,7 +125,7 @@ class MAEDecoder(Decoder):
     def forward(self, latent: Latent, mask: Mask) -> Tensor:
         extra = self.num_extra_tokens
         x = self.embed(latent.tokens)
-        # Every token has its position, the visible ones and the extra ones too.
+        # The position is added to all tokens, extra and visible ones included.
         visible = self.pos_embed[0, extra:][mask.ids_keep]  # (B, K, C)
         first = self.pos_embed[:, :extra].expand(len(x), -1, -1)
         x = x + torch.cat([first, visible], dim=1)
@@ -124,24 +138,24 @@ class MAEDecoder(Decoder):
 
 @MODELS.register_module()
 class CrossAttentionDecoder(Decoder):
-    """BootMAE's decoder: blocks that also attend to an injected encoder block.
+    """Decoder of BootMAE: its blocks also attend to the output of an encoder block.
 
-    Self-attention, cross-attention to the visible tokens as they leave block ``inject``
-    (before the final norm), MLP. The position is added to the mask tokens only (Dong et
-    al. 2022, section 3.3 and the public code).
+    A block is self-attention, cross-attention to the visible and extra tokens after
+    encoder block ``inject`` (without the final norm), and an MLP. The position is added
+    to the mask tokens only, as in the public code (Dong et al. 2022).
 
     Args:
-        geometry: The encoder's geometry (the algorithm gives it).
+        geometry: The encoder's geometry (set by the algorithm).
         embed_dims: Width. Defaults to 512.
         depth: Number of blocks. Defaults to 2.
-        num_heads: Attention heads, of ``embed_dims // num_heads`` channels each; what
-            is left over of ``embed_dims`` is left out. Defaults to 12.
+        num_heads: Attention heads, of ``embed_dims // num_heads`` channels each. The
+            remainder of the division is not used. Defaults to 12.
         mlp_ratio: Hidden width of the MLPs over ``embed_dims``. Defaults to 4.
-        inject: Encoder block, -1 is the last. Defaults to -1.
+        inject: Index of the encoder block; -1 is the last. Defaults to -1.
         init_cfg: As in mmengine. Defaults to None.
 
     Raises:
-        UserError: if there is no such block.
+        UserError: if the encoder has no such block, or depth is below 1.
     """
 
     def __init__(
@@ -155,14 +169,8 @@ class CrossAttentionDecoder(Decoder):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(geometry, embed_dims, init_cfg)
-        layers = geometry.num_layers
-        check(
-            -layers <= inject < layers,
-            f'inject={inject} names no block of the encoder, which has blocks 0 to '
-            f'{layers - 1} (-1 is the last)',
-        )
-        check(depth >= 1, f'depth={depth}: a decoder has at least one block')
-        self.inject = inject % layers
+        check(depth >= 1, f'depth={depth}: a decoder needs at least one block')
+        (self.inject,) = resolve_blocks(inject, geometry.num_layers, 'inject')
         self.blocks = nn.ModuleList(
             CrossBlock(embed_dims, num_heads, geometry.embed_dims, mlp_ratio)
             for _ in range(depth)
@@ -186,20 +194,20 @@ class CrossAttentionDecoder(Decoder):
 
 @MODELS.register_module()
 class CrossMAEDecoder(Decoder):
-    """Cross-attention alone: every predicted patch looks at the encoded tokens only.
+    """Decoder of CrossMAE: every mask token attends to the encoded tokens alone.
 
-    Predictions do not look at each other, so a share of the masked patches can be left
-    out at a proportional saving (Fu et al. 2024, CrossMAE; without its weighted sums of
+    Mask tokens do not attend to each other, so the decoder may predict a share of the
+    masked patches at a proportional cost (Fu et al. 2024, without its weighted sums of
     encoder blocks).
 
     Args:
-        geometry: The encoder's geometry (the algorithm gives it).
+        geometry: The encoder's geometry (set by the algorithm).
         embed_dims: Width. Defaults to 512.
         depth: Number of blocks. Defaults to 8.
         num_heads: Attention heads. Defaults to 16.
         mlp_ratio: Hidden width of the MLPs over ``embed_dims``. Defaults to 4.
-        predict_ratio: Share of the masked patches that is predicted, drawn at random in
-            every step (at least one). Defaults to 1.
+        predict_ratio: Share of the masked patches to predict, at least one patch,
+            drawn anew in every step. Defaults to 1.
         init_cfg: As in mmengine. Defaults to None.
 
     Raises:
@@ -234,11 +242,12 @@ class CrossMAEDecoder(Decoder):
         nn.init.normal_(self.mask_token, std=0.02)
 
     def choose(self, mask: Mask) -> Mask:
+        """Choose a share of ``predict_ratio`` of the masked patches at random."""
         masked = mask.ids_mask
         count = max(round(self.predict_ratio * masked.shape[1]), 1)
         if count == masked.shape[1]:
             return mask
-        # Maskings differ in whether the order of ids_mask is random.
+        # The order of ids_mask is not random in every masking.
         order = torch.rand(masked.shape, device=masked.device).argsort(dim=1)
         return mask._replace(chosen=masked.gather(1, order[:, :count]))
 

@@ -17,13 +17,13 @@ from .layers import (
     Latent,
     init_separate_qkv,
     init_transformer,
+    resolve_arch,
+    resolve_blocks,
     sincos_pos_embed,
 )
 from .masking import Mask
 from .patches import Geometry, PatchEmbed, grid_of
 from .pooling import check_out_type, pool_tokens
-
-ARCH_KEYS = ('embed_dims', 'num_layers', 'num_heads')
 
 
 @MODELS.register_module()
@@ -32,33 +32,33 @@ class MaskedViT(BaseBackbone):
 
     Args:
         arch: A name in ``arch_zoo``, or a dict with ``embed_dims``, ``num_layers``,
-            ``num_heads`` and optionally ``mlp_ratio`` (4).
-        img_size: Height and width in pixels, or one number for both.
+            ``num_heads`` and optionally ``mlp_ratio`` (default 4).
+        img_size: Height and width in pixels, or one number for both. Defaults to 224.
         patch_size: Side of a patch in pixels. Defaults to 16.
         in_channels: Image channels. Defaults to 3.
         pos_embed: 'sincos' (fixed, MAE) or 'learnable' (DeiT). Defaults to 'sincos'.
-        init: 'mae' (default), or 'bootmae': q, k and v initialised as matrices of their
-            own, extra tokens near zero.
-        drop_path_rate: Stochastic depth of the last block, growing linearly from 0.
+        init: 'mae' (default), or 'bootmae': q, k and v are initialized as three
+            matrices, extra tokens close to zero.
+        drop_path_rate: Stochastic depth of the last block; earlier blocks have less,
+            linearly down to 0. Defaults to 0.
         out_indices: Blocks whose output ``forward`` returns. Defaults to -1, the last.
-        out_type: What is returned of them: 'raw' tokens (B, E + L, D), 'featmap'
-            (B, D, rows, cols), 'avg' (mean of the patch tokens), 'cls', 'cls+dist',
-            'distilled' (the pair of class and distillation token, each (B, D), that
-            mmpretrain's ``DeiTClsHead`` takes), 'flatten' (all patch tokens) or
-            'flatten_all' (all tokens); 'flatten64' and 'flatten66' say the number of
-            tokens and are checked. Defaults to 'avg'.
-        final_norm: Apply the final norm to the last block's output in ``forward``; a
-            head with a norm of its own does without (:class:`NormNeck`). Defaults to
+        out_type: Form of the output of each block: 'raw' tokens (B, E + L, D),
+            'featmap' (B, D, rows, cols), 'avg' (mean of the patch tokens), 'cls',
+            'cls+dist', 'distilled' (the pair of class and distillation token that
+            mmpretrain's ``DeiTClsHead`` takes), 'flatten' (all patch tokens),
+            'flatten_all' (all tokens). 'flatten64' or 'flatten66' also checks the
+            number of tokens. Defaults to 'avg'.
+        final_norm: Apply the final norm to the last block's output in ``forward``. Set
+            False before a head with a norm of its own (:class:`NormNeck`). Defaults to
             True.
-        frozen_stages: The first n blocks, and all before them, are not trained and stay
-            in eval mode; 0 freezes the embedding alone, ``num_layers`` all of it.
-            Defaults to -1: none.
-        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads an encoder; every
-            one of its keys must be found. ``prefix`` and ``allow``, which names the
-            keys that need not, as in :func:`load_encoder`.
+        frozen_stages: Number of blocks to freeze, from the first, with all that is
+            before them. 0 freezes the embedding alone, ``num_layers`` the whole
+            encoder. Frozen parts stay in eval mode. Defaults to -1: none.
+        init_cfg: ``dict(type='Pretrained', checkpoint=...)`` loads an encoder strictly;
+            ``prefix`` and ``allow`` as in :func:`load_encoder`. Defaults to None.
 
     Raises:
-        UserError: on an unknown arch, out_type or size that does not fit.
+        UserError: if an option is unknown or sizes do not fit.
     """
 
     extra_token_names = ('cls_token',)
@@ -85,7 +85,7 @@ class MaskedViT(BaseBackbone):
         init_cfg: dict | None = None,
     ) -> None:
         super().__init__(init_cfg)
-        arch = self._arch(arch)
+        arch = resolve_arch(arch, self.arch_zoo, type(self).__name__)
         self.num_extra_tokens = len(self.extra_token_names)
         self.embed_dims = dim = arch['embed_dims']
         self.num_layers = depth = arch['num_layers']
@@ -99,7 +99,7 @@ class MaskedViT(BaseBackbone):
         )
         check_out_type(out_type, self.geometry)
         self.out_type = out_type
-        self.out_indices = self._out_indices(out_indices)
+        self.out_indices = resolve_blocks(out_indices, depth, 'out_indices')
         self.final_norm, self.frozen_stages = final_norm, frozen_stages
 
         self.patch_embed = PatchEmbed(in_channels, dim, patch_size)
@@ -127,51 +127,19 @@ class MaskedViT(BaseBackbone):
         self.reset_parameters()
         self._freeze()
 
-    def _arch(self, arch: str | dict) -> dict:
-        if isinstance(arch, str):
-            check(
-                arch in self.arch_zoo,
-                f'unknown arch={arch!r} of {type(self).__name__}: choose one of '
-                f'{sorted(self.arch_zoo)} or give a dict with the keys {ARCH_KEYS}',
-            )
-            return self.arch_zoo[arch]
-        missing = [key for key in ARCH_KEYS if key not in arch]
-        unknown = [key for key in arch if key not in (*ARCH_KEYS, 'mlp_ratio')]
-        check(
-            not missing and not unknown,
-            f'arch={dict(arch)} needs the keys {ARCH_KEYS} and optionally mlp_ratio; '
-            f'missing {missing}, unknown {unknown}',
-        )
-        return arch
-
-    def _out_indices(self, indices: int | Sequence[int]) -> tuple[int, ...]:
-        indices = [indices] if isinstance(indices, int) else list(indices)
-        depth = self.num_layers
-        for index in indices:
-            check(
-                -depth <= index < depth,
-                f'out_indices={indices} names block {index}, but the encoder has '
-                f'blocks 0 to {depth - 1}',
-            )
-        return tuple(index % depth for index in indices)
-
     @torch.no_grad()
     def reset_parameters(self) -> None:
-        """Start from new weights; a learnable position embedding starts as sin-cos."""
+        """Initialize all weights; a learnable position embedding starts as sin-cos."""
         self.apply(init_transformer)
         if self.init == 'bootmae':
             self.apply(init_separate_qkv)
         for token in self.extra_tokens():
             nn.init.normal_(token, std=0.02 if self.init == 'mae' else 1e-6)
-        geometry = self.geometry
-        self.pos_embed.copy_(
-            sincos_pos_embed(
-                geometry.embed_dims, geometry.grid, geometry.num_extra_tokens
-            )
-        )
+        size = self.embed_dims, self.geometry.grid, self.num_extra_tokens
+        self.pos_embed.copy_(sincos_pos_embed(*size))
 
     def init_weights(self) -> None:
-        """Load ``init_cfg``'s checkpoint, strictly, if there is one."""
+        """Load the checkpoint of ``init_cfg`` strictly, if it names one."""
         cfg = self.init_cfg
         if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
             if not self.is_init:
@@ -182,7 +150,7 @@ class MaskedViT(BaseBackbone):
             super().init_weights()
 
     def extra_tokens(self) -> list[nn.Parameter]:
-        """The tokens in front of the patches, in order."""
+        """Return the tokens in front of the patches, in order."""
         return [getattr(self, name) for name in self.extra_token_names]
 
     def embed(self, images: Tensor, mask: Mask | None = None) -> Tensor:
@@ -221,35 +189,36 @@ class MaskedViT(BaseBackbone):
         blocks: Collection[int] = (),
         patches_only: bool = False,
     ) -> Latent:
-        """Encode the visible patches (all of them without a mask).
+        """Encode the visible patches; without a mask, all patches.
 
         Args:
-            images: (B, C, H, W) normalised.
+            images: (B, C, H, W) normalized images.
             mask: Which patches are visible. Defaults to None: all.
-            blocks: Indices of blocks whose output is wanted, too.
-            patches_only: The last block gives no extra tokens (a teacher's are not
-                used). Defaults to False.
+            blocks: Indices of further blocks whose output to return. Defaults to ().
+            patches_only: Leave out the extra tokens in the last block's output, which a
+                teacher does not need. Defaults to False.
 
         Returns:
-            (B, E + K, D) tokens masked, (B, E + L, D) unmasked; E is 0 with
+            Tokens (B, E + K, D), without a mask (B, E + L, D). E is 0 with
             ``patches_only``.
         """
         x, outputs = self.embed(images, mask), {}
+        num_patches = x.shape[1] - self.num_extra_tokens
         for i, block in enumerate(self.blocks):
-            last = i == self.num_layers - 1
-            wanted = x.shape[1] - self.num_extra_tokens
-            x = block(x, wanted if patches_only and last else None)
+            cut = patches_only and i == self.num_layers - 1
+            x = block(x, num_patches if cut else None)
             if i in blocks:
                 outputs[i] = x
         return Latent(self.norm(x), outputs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Unmasked features of the blocks in ``out_indices``, shaped by ``out_type``.
+        """Return features of the unmasked images (B, C, H, W).
 
-        The final norm is applied to the last block's output, unless switched off.
+        Returns:
+            One feature for each block in ``out_indices``, in the form of ``out_type``.
         """
         grid = grid_of(tuple(images.shape[-2:]), self.geometry.patch_size)
-        # A frozen encoder needs no graph.
+        # A frozen encoder needs no gradients.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._all_frozen):
             tokens, features = self.encode(images, blocks=self.out_indices)
         if self.final_norm:
@@ -271,7 +240,7 @@ class MaskedViT(BaseBackbone):
 
     def _freeze(self) -> None:
         if not self.final_norm:
-            self.norm.requires_grad_(False)  # kept to load, not used
+            self.norm.requires_grad_(False)  # unused, but part of every checkpoint
         if self.frozen_stages < 0:
             return
         check(
@@ -286,16 +255,17 @@ class MaskedViT(BaseBackbone):
             module.requires_grad_(False)
 
     def train(self, mode: bool = True) -> 'MaskedViT':
+        """Set the mode; frozen parts stay in eval mode."""
         super().train(mode)
         for module in self._frozen_modules():
             module.eval()
         return self
 
     def get_layer_depth(self, param_name: str, prefix: str = '') -> tuple[int, int]:
-        """Depth of a parameter for layer-wise learning-rate decay: (depth, number).
+        """Return (depth, number of depths) of a parameter, for layer-wise decay.
 
-        The embeddings are layer 0, block i is layer i + 1, the final norm and all that
-        follows the encoder the last.
+        The embeddings have depth 0, block i has depth i + 1. The final norm and all
+        that follows the encoder have the last depth.
         """
         num = self.num_layers + 2
         name = param_name.removeprefix(prefix)
@@ -308,10 +278,14 @@ class MaskedViT(BaseBackbone):
 
 @MODELS.register_module()
 class MaskedDeiT(MaskedViT):
-    """DeiT distilled (Touvron et al. 2021): class and distillation token.
+    """Distilled DeiT (Touvron et al. 2021), with a class and a distillation token.
 
-    Arguments are :class:`MaskedViT`'s. Without a mask and with converted weights it is
-    timm's ``deit_tiny_distilled_patch16_224`` up to the final norm.
+    With converted weights it equals timm's ``deit_tiny_distilled_patch16_224`` up to
+    the final norm.
+
+    Args:
+        arch: As in :class:`MaskedViT`. Defaults to 'deit-tiny'.
+        **kwargs: See :class:`MaskedViT`.
     """
 
     extra_token_names = ('cls_token', 'dist_token')

@@ -131,7 +131,7 @@ def _renamed(old: str, value, new: str, current):
     if value is None:
         return current
     warnings.warn(
-        f'{old} is called {new} now: rename it in the head', DeprecationWarning, 3
+        f'head option {old} is called {new} now', DeprecationWarning, stacklevel=3
     )
     return value
 
@@ -197,9 +197,8 @@ class PixelHead(BranchHead):
         if self.norm_pix == 'channel':  # BootMAE
             pixels = patches.unflatten(-1, (self.patch_size**2, -1))
             var, mean = torch.var_mean(pixels, dim=2, keepdim=True, correction=0)
-            mean, std = (
-                t.expand_as(pixels).flatten(2) for t in (mean, (var + 1e-5).sqrt())
-            )
+            std = (var + 1e-5).sqrt()
+            mean, std = (t.expand_as(pixels).flatten(2) for t in (mean, std))
         elif self.norm_pix:  # MAE, section 3, "Reconstruction target"
             mean = patches.mean(dim=-1, keepdim=True)
             std = (patches.var(dim=-1, keepdim=True) + 1e-6).sqrt()
@@ -217,8 +216,8 @@ class PixelHead(BranchHead):
 class FeatureHead(BranchHead):
     """Predict the teacher's features of the masked patches (MAE-K, BootMAE's P).
 
-    A raw or layer-normalized feature is mostly a constant plus a function of the
-    position, which say nothing about the image. ``target_norm`` removes them or not.
+    A raw or layer-normalized feature is mostly a constant and a function of the
+    position, which say nothing about the image. Only 'position' removes both.
 
     Args:
         in_channels: Width of the decoder's output (set by the algorithm).

@@ -1,23 +1,32 @@
-"""Values for the log that a GPU does not have to stop for."""
+"""Log values of training steps without making a GPU wait."""
 
 import torch
 from torch import Tensor
 
 
 class LateLog:
-    """Hands out values of the step before, copied while the GPU worked on.
+    """Return the logged values of the previous step.
 
-    mmengine reads every logged tensor in every step, and each reading waits for all
-    kernels before it. Elsewhere than on CUDA the values are the step's own.
+    mmengine reads every logged value in every step. A value of the current step makes
+    the CPU wait until the GPU has finished the step. The values of the previous step
+    have been copied to the CPU in the meantime. On other devices than CUDA nothing is
+    gained, and the values are the current ones.
     """
 
     def __init__(self) -> None:
-        self._kept = None
+        self._previous = None
 
     def __call__(self, values: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Values of a step, each of one number -> those of the step before, on the CPU.
+        """Exchange the values of this step for those of the previous step.
 
-        The first step, and one with other names than the step before, gives its own.
+        The first step, and a step with other names than the previous one, gets its own
+        values, and waits.
+
+        Args:
+            values: Name -> tensor of one number.
+
+        Returns:
+            Name -> 0-dimensional tensor; on the CPU if ``values`` are on a GPU.
         """
         stacked = torch.stack([v.detach().float().reshape(()) for v in values.values()])
         if stacked.device.type != 'cuda':
@@ -26,9 +35,10 @@ class LateLog:
         host.copy_(stacked, non_blocking=True)
         copied = torch.cuda.Event()
         copied.record()
-        last, self._kept = self._kept, (list(values), host, copied)
-        if last is None or last[0] != list(values):
-            last = self._kept
-        names, host, copied = last
-        copied.synchronize()
+        current = (list(values), host, copied)
+        previous, self._previous = self._previous, current
+        if previous is None or previous[0] != list(values):
+            previous = current
+        names, host, copied = previous
+        copied.synchronize()  # done long ago, unless the values are the current ones
         return dict(zip(names, host, strict=True))

@@ -1,9 +1,10 @@
-"""Transformer blocks of encoders and decoders, their initialization and positions.
+"""Transformer blocks: their architecture, initialization and position embedding.
 
 Parameter names are timm's (``norm1``, ``attn.qkv``, ``mlp.fc1``, ...). The official MAE
 and BootMAE code uses them, too, so that weights convert by name.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,6 +17,7 @@ from ..moved import moved_names
 from .attention import Attention, CrossAttention
 
 LN_EPS = 1e-6
+ARCH_KEYS = ('embed_dims', 'num_layers', 'num_heads')
 __getattr__ = moved_names(
     __name__,
     dict.fromkeys(
@@ -216,3 +218,55 @@ def sincos_pos_embed(dim: int, grid: tuple[int, int], num_extra_tokens: int) -> 
     patches = torch.cat([encode(col), encode(row)], dim=1)
     extra = patches.new_zeros(num_extra_tokens, dim)
     return torch.cat([extra, patches])[None].float()
+
+
+def resolve_arch(arch: str | dict, zoo: dict[str, dict], encoder: str) -> dict:
+    """Return the sizes of an architecture.
+
+    Args:
+        arch: A name in ``zoo``, or the sizes themselves: ``embed_dims``,
+            ``num_layers``, ``num_heads`` and optionally ``mlp_ratio``.
+        zoo: Name -> sizes.
+        encoder: Name of the encoder, for the error message.
+
+    Raises:
+        UserError: if the name is unknown, or a key is missing or unknown.
+    """
+    if isinstance(arch, str):
+        check(
+            arch in zoo,
+            f'unknown arch={arch!r} of {encoder}: choose one of {sorted(zoo)} or give '
+            f'a dict with the keys {ARCH_KEYS}',
+        )
+        return zoo[arch]
+    missing = [key for key in ARCH_KEYS if key not in arch]
+    unknown = [key for key in arch if key not in (*ARCH_KEYS, 'mlp_ratio')]
+    check(
+        not missing and not unknown,
+        f'arch={dict(arch)} needs the keys {ARCH_KEYS} and optionally mlp_ratio; '
+        f'missing {missing}, unknown {unknown}',
+    )
+    return arch
+
+
+def resolve_blocks(
+    indices: int | Sequence[int], num_layers: int, option: str
+) -> tuple[int, ...]:
+    """Return indices of blocks, counted from 0; -1 is the last block.
+
+    Args:
+        indices: One index or several.
+        num_layers: Number of blocks of the encoder.
+        option: Name of the option, for the error message.
+
+    Raises:
+        UserError: if the encoder has no such block.
+    """
+    several = [indices] if isinstance(indices, int) else list(indices)
+    unknown = [index for index in several if not -num_layers <= index < num_layers]
+    check(
+        not unknown,
+        f'{option}={indices}: the encoder has no block {unknown}, only blocks 0 to '
+        f'{num_layers - 1} (-1 is the last)',
+    )
+    return tuple(index % num_layers for index in several)

@@ -1,4 +1,4 @@
-"""From a sequence of tokens to what a downstream head takes."""
+"""Pooling: turn a sequence of tokens into the features that a head takes."""
 
 import re
 
@@ -23,10 +23,10 @@ OUT_TYPES = (
 
 
 def check_out_type(out_type: str, geometry: Geometry) -> None:
-    """Check an ``out_type`` against the encoder it is meant for.
+    """Check that an encoder can give an ``out_type`` (see :class:`MaskedViT`).
 
     Raises:
-        UserError: if it is unknown, or names a number of tokens that is not there.
+        UserError: if it is unknown, or the encoder has another number of tokens.
     """
     patches, extra = geometry.num_patches, geometry.num_extra_tokens
     numbered = re.fullmatch(r'flatten(\d+)', out_type)
@@ -51,7 +51,7 @@ def check_out_type(out_type: str, geometry: Geometry) -> None:
 
 
 def pooled_dims(out_type: str, geometry: Geometry) -> int:
-    """Width of the pooled feature; a linear layer on top has so many inputs."""
+    """Return the width of the pooled feature, the input width of a linear head."""
     extra, patches = geometry.num_extra_tokens, geometry.num_patches
     tokens = {'cls+dist': 2, 'flatten': patches, 'flatten_all': extra + patches}
     if numbered := re.fullmatch(r'flatten(\d+)', out_type):
@@ -62,7 +62,17 @@ def pooled_dims(out_type: str, geometry: Geometry) -> int:
 def pool_tokens(
     x: Tensor, out_type: str, grid: tuple[int, int], num_extra_tokens: int
 ) -> Tensor | tuple[Tensor, Tensor]:
-    """Shape tokens (B, E + L, D) as ``out_type`` says (see :class:`MaskedViT`)."""
+    """Pool tokens (B, E + L, D).
+
+    Args:
+        x: (B, E + L, D) tokens.
+        out_type: Form of the result, see :class:`MaskedViT`.
+        grid: Patches of the image as (rows, columns).
+        num_extra_tokens: Number E of tokens in front of the patches.
+
+    Raises:
+        UserError: if ``out_type`` names another number of tokens.
+    """
     patches = x[:, num_extra_tokens:]
     if out_type == 'raw':
         return x
@@ -74,24 +84,24 @@ def pool_tokens(
         return x[:, 0]
     if out_type == 'cls+dist':
         return x[:, :2].flatten(1)
-    if out_type == 'distilled':  # what mmpretrain's DeiTClsHead takes
+    if out_type == 'distilled':  # for mmpretrain's DeiTClsHead
         return x[:, 0], x[:, 1]
     if out_type in ('flatten', f'flatten{patches.shape[1]}'):
         return patches.flatten(1)
     if out_type in ('flatten_all', f'flatten{x.shape[1]}'):
         return x.flatten(1)
     raise UserError(
-        f'out_type={out_type!r} does not fit a sequence of {x.shape[1]} tokens: the '
-        "image has another size than the encoder was built for; use 'flatten'"
+        f'out_type={out_type!r} does not fit {x.shape[1]} tokens: the image has '
+        "another size than the encoder's img_size; choose 'flatten'"
     )
 
 
 @MODELS.register_module()
 class NormNeck(BaseModule):
-    """A new layer norm between pooled features and head (finetuning of MAE, BootMAE).
+    """Layer norm between the pooled features and the head (finetuning as in MAE).
 
     Args:
-        embed_dims: Width of the features.
+        embed_dims: Width D of the features.
     """
 
     def __init__(self, embed_dims: int) -> None:
@@ -99,5 +109,5 @@ class NormNeck(BaseModule):
         self.norm = nn.LayerNorm(embed_dims, eps=LN_EPS)
 
     def forward(self, features: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        """Norm of each (B, embed_dims)."""
+        """Normalize each feature (B, D)."""
         return tuple(self.norm(x) for x in features)

@@ -89,7 +89,7 @@ class StageEncoder(TargetGenerator):
     @torch.no_grad()
     def start_stage(self, student: nn.Module) -> None:
         """Take the student's weights."""
-        # Tensor by tensor: both models may hold parts of each, which state_dict joins.
+        # Both encoders have the same tensors in the same order.
         for own, new in zip(_tensors(self.encoder), _tensors(student), strict=True):
             own.copy_(new)
 

@@ -1,10 +1,12 @@
 """Losses, target normalisation and explained variance against naive loops."""
 
+import importlib
+
 import pytest
 import torch
 
 from bootmae_plugin import UserError
-from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking
+from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking, patches
 from bootmae_plugin.models.heads import neighbor_weight
 from bootmae_plugin.models.patches import Geometry, patchify, unpatchify
 
@@ -182,3 +184,22 @@ def test_shared_bias_is_a_transposed_convolution():
 def test_the_warmup_is_a_share():
     with pytest.raises(UserError, match='loss_warmup=25'):
         PixelHead(8, geometry=GEOMETRY, loss_warmup=25)
+
+
+def test_old_option_names_work_and_warn():
+    """A child config may set an old name where its base sets the new one."""
+    with pytest.warns(DeprecationWarning, match='ramp is called loss_warmup now'):
+        head = PixelHead(8, geometry=GEOMETRY, loss_warmup=0.25, ramp=0.5)
+    assert head.weight_at(1, 8) == 0.25
+    with pytest.warns(DeprecationWarning, match='weight_neighbors now'):
+        head = PixelHead(8, geometry=GEOMETRY, weight_neighbours=True)
+    assert head.weight_neighbors
+
+
+@pytest.mark.parametrize(
+    ('module', 'name'), [('heads', 'unpatchify'), ('layers', 'Geometry')]
+)
+def test_names_that_moved_are_found_with_a_warning(module, name):
+    module = importlib.import_module(f'bootmae_plugin.models.{module}')
+    with pytest.warns(DeprecationWarning, match='models.patches'):
+        assert getattr(module, name) is getattr(patches, name)
