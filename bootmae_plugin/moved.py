@@ -23,6 +23,7 @@ MOVED = {
     'engine.guards': 'reliability.guards',
     'engine.interruption': 'reliability.signals',
     'engine.knn': 'evaluation.knn_hook',
+    'engine.layer_decay': 'engine.param_groups',
     'engine.loops': 'reliability.loops',
     'engine.random_state': 'reliability.random_state',
     'engine.reconstruction': 'visualization.reconstruction_hook',

@@ -3,9 +3,8 @@
 from ..moved import MOVED_FROM_ENGINE, moved_names
 from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
-from .layer_decay import LayerDecayConstructor
 from .muon import MuonConstructor
-from .param_groups import MergedGroupsConstructor
+from .param_groups import LayerDecayConstructor, MergedGroupsConstructor
 from .progress import ProgressHook
 from .schedulers import WarmupCosineLR
 

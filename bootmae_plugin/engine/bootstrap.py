@@ -16,8 +16,13 @@ from torch.optim import Optimizer
 from ..errors import check
 from ..models.algorithm import BootMAE
 from ..models.targets import TargetGenerator
-from .stage_files import reduce_stage_files, stage_file
-from .stage_plan import keep_started_stages, plan_stages, shown_epochs
+from .stages import (
+    keep_started_stages,
+    plan_stages,
+    reduce_stage_files,
+    shown_epochs,
+    stage_file,
+)
 from .unwrap import gather_parameters, unwrap_model
 
 PLAN = 'stage_plan'  # in the message hub, and so in every checkpoint

@@ -264,10 +264,10 @@ def test_a_run_without_the_hook_says_what_stands_still(tmp_path, warnings):
     cfg.model.target_generator = dict(type='EMAEncoder')
     hooks = [BootstrapHook(num_stages=1)]
     model = MODELS.build(cfg.model)
-    model.head['feature'].ramp = 0.25
+    model.head['feature'].loss_warmup = 0.25
     warn_without_hook(model, hooks)
     assert warnings == []
-    cfg.model.head.feature.ramp = 0.25
+    cfg.model.head.feature.loss_warmup = 0.25
     del cfg.default_hooks.bootstrap
     runner = RUNNERS.build(cfg)
     runner.build_train_loop(cfg.train_cfg)

@@ -1,4 +1,4 @@
-"""The checkpoints of the stages: which stay, what is left in them, failures."""
+"""The stages of a run: when they start, and which of their checkpoints stay."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,8 +8,76 @@ import torch
 from torch import nn
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine import BootstrapHook, stage_files
+from bootmae_plugin.engine import BootstrapHook, stages
+from bootmae_plugin.engine.stages import (
+    keep_started_stages,
+    plan_stages,
+    shown_epochs,
+)
 from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
+
+
+@pytest.mark.parametrize(
+    ('stages', 'epochs', 'starts'),
+    [
+        (1, 5, [0]),
+        (4, 200, [0, 50, 100, 150]),
+        (3, 8, [0, 3, 6]),
+        (5, 5, [0, 1, 2, 3, 4]),
+    ],
+)
+def test_stages_divide_the_epochs(stages, epochs, starts):
+    assert plan_stages(stages, None, epochs) == starts
+
+
+@pytest.mark.parametrize(
+    ('stages', 'boundaries', 'words'),
+    [
+        (5, None, 'num_stages=5.*epochs .4.'),
+        (0, None, 'num_stages=0'),
+        (None, [2, 2], 'must increase'),
+        (None, [3, 2], 'must increase'),
+        (None, [4], 'must increase'),
+        (None, [0], 'must increase'),
+    ],
+)
+def test_stages_that_do_not_fit_are_refused(stages, boundaries, words):
+    with pytest.raises(UserError, match=words):
+        plan_stages(stages, boundaries, 4)
+
+
+K4 = [0, 50, 100, 150]  # four stages in 200 epochs
+
+
+@pytest.mark.parametrize(
+    ('num_stages', 'epoch', 'max_epochs', 'expected'),
+    [
+        (4, 120, 400, [0, 50, 100, 150]),  # stage 3 goes on, stage 4 is longer
+        (4, 30, 400, [0, 50, 167, 284]),  # three stages divide epochs 50 to 400
+        (4, 50, 400, [0, 50, 100, 250]),  # stage 2 starts now, as planned
+        (8, 120, 400, [0, 50, 100, 150, 200, 250, 300, 350]),
+        (8, 120, 200, [0, 50, 100, 150, 160, 170, 180, 190]),
+        (2, 120, 200, [0, 50, 100]),  # what has started cannot be undone
+        (4, 120, 160, [0, 50, 100, 150]),
+        (4, 120, 150, [0, 50, 100, 135]),  # stage 3 has to end earlier
+        (4, 180, 190, [0, 50, 100, 150]),
+        (8, 200, 400, [0, 50, 100, 150, 200, 250, 300, 350]),  # after the run's end
+    ],
+)
+def test_started_stages_keep_their_epochs(num_stages, epoch, max_epochs, expected):
+    assert keep_started_stages(num_stages, K4, 200, epoch, max_epochs) == expected
+
+
+def test_fewer_epochs_than_stages_are_refused():
+    with pytest.raises(UserError, match='3 epochs are left after epoch 120.*4 more'):
+        keep_started_stages(7, K4, 200, 120, 123)
+    assert keep_started_stages(5, K4, 200, 120, 123)[3:] == [121, 122]
+
+
+def test_few_epochs_are_shown():
+    assert shown_epochs([]) == 'none'
+    assert shown_epochs([0, 49]) == '1, 50'
+    assert shown_epochs([0, 1, 2, 3]) == '1, 2, 3, ...'
 
 
 class Head:
@@ -119,9 +187,7 @@ def test_a_file_that_cannot_be_reduced_stays_and_is_tried_again(tmp_path, monkey
     intact = path.read_bytes()
     path.write_bytes(intact[:-100])
     log = []
-    monkeypatch.setattr(
-        stage_files, 'print_log', lambda text, *_, **__: log.append(text)
-    )
+    monkeypatch.setattr(stages, 'print_log', lambda text, *_, **__: log.append(text))
     runner.train(hook, until=6)
     assert len(log) == 2 and all('stage_3.pth stays as it is' in text for text in log)
     assert runner.message_hub.runtime_info['whole_stages'] == [3, 5, 6]
@@ -135,7 +201,7 @@ def test_a_killed_run_reduces_the_rest_later(moment, tmp_path, monkeypatch):
     runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9, keep_every=2)
     runner.train(hook, until=5)
     known = dict(runner.message_hub.runtime_info)  # as the checkpoint of epoch 5 has it
-    strip = stage_files.strip_checkpoint
+    strip = stages.strip_checkpoint
 
     def killed(*args):
         if moment == 'after':
@@ -146,7 +212,7 @@ def test_a_killed_run_reduces_the_rest_later(moment, tmp_path, monkeypatch):
         if moment == 'within':  # the new file is written, but not renamed
             patch.setattr(Path, 'replace', killed)
         else:
-            patch.setattr(stage_files, 'strip_checkpoint', killed)
+            patch.setattr(stages, 'strip_checkpoint', killed)
         runner.train(hook)
     assert listed(tmp_path)[4] == (ENCODER if moment == 'after' else WHOLE)
     runner.message_hub.runtime_info.update(known)
