@@ -42,9 +42,12 @@ def rename(weights: Weights, rules: Rules) -> Weights:
 
 
 def count_parts(keys: Iterable[str]) -> str:
-    """Summarize keys by their first part: 'head (2 tensors), neck (30 tensors)'."""
+    """Summarize keys by their first part: 'head (2 tensors), mask_token (1 tensor)'."""
     parts = Counter(key.split('.')[0] for key in keys)
-    return ', '.join(f'{name} ({number} tensors)' for name, number in parts.items())
+    return ', '.join(
+        f'{name} ({number} tensor{"s" if number > 1 else ""})'
+        for name, number in parts.items()
+    )
 
 
 def encoder_only(weights: Weights, prefix: str = '') -> Weights:

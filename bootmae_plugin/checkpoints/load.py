@@ -80,6 +80,30 @@ def _split_encoder(weights: Weights, prefix: str) -> tuple[Weights, list[str]]:
     return rename_encoder(encoder), rest
 
 
+def _find_encoder(
+    weights: Weights, prefix: str | None, path: str
+) -> tuple[Weights, list[str], str]:
+    """Split a checkpoint; return the encoder, the keys of the rest, and the prefix.
+
+    Raises:
+        UserError: if there is no encoder, or none under the ``prefix`` asked for.
+    """
+    found = _find_prefix(weights)
+    prefix = (found or '') if prefix is None else prefix
+    encoder, rest = _split_encoder(weights, prefix)
+    if LANDMARKS[0] in encoder:
+        return encoder, rest, prefix
+    check(
+        found is None,
+        f'checkpoint {path} has no encoder under prefix={prefix!r}, but it has '
+        f'one under prefix={found!r}: set that in init_cfg',
+    )
+    raise UserError(
+        f'checkpoint {path} holds no vision transformer (no key ends in '
+        f'{LANDMARKS[0]}; first keys: {_first(weights) or "none"}): give another'
+    )
+
+
 def _match_token_rows(
     weights: Weights, encoder: nn.Module, allowed: Callable[[str], bool]
 ) -> None:
@@ -167,19 +191,7 @@ def load_encoder(
         )
 
     weights = state_dict_of(read_checkpoint(path))
-    found = _find_prefix(weights)
-    prefix = (found or '') if prefix is None else prefix
-    given, rest = _split_encoder(weights, prefix)
-    if LANDMARKS[0] not in given:
-        check(
-            found is None,
-            f'checkpoint {path} has no encoder under prefix={prefix!r}, but it has '
-            f'one under prefix={found!r}: set that in init_cfg',
-        )
-        raise UserError(
-            f'checkpoint {path} holds no vision transformer (no key ends in '
-            f'{LANDMARKS[0]}; first keys: {_first(weights) or "none"}): give another'
-        )
+    given, rest, prefix = _find_encoder(weights, prefix, path)
     _match_token_rows(given, encoder, allowed)
     _resize_position(given, encoder)
     own = encoder.state_dict()

@@ -114,7 +114,7 @@ def test_official_mae_with_its_decoder(tmp_path, path, log):  # noqa: F811
     latent = model.backbone.encode(torch.from_numpy(data['images']), mask)
     assert relative(latent.tokens.detach(), data['latent']) < 1e-5
     assert log[0][0] == logging.INFO
-    assert 'left out: mask_token (1 tensors), decoder_pos_embed' in log[0][1]
+    assert 'left out: mask_token (1 tensor), decoder_pos_embed' in log[0][1]
 
 
 @pytest.mark.parametrize('path', golden_files('bootmae_*.npz'))

@@ -71,7 +71,7 @@ def test_of_a_pretraining_the_student_is_loaded_not_the_teacher(tmp_path, log):
         (
             logging.INFO,
             f'loaded {number} encoder tensors from {path}; left out: target_generator '
-            f'({number} tensors), neck (1 tensors)',
+            f'({number} tensors), neck (1 tensor)',
         )
     ]
     load_encoder(other, path, 'target_generator.encoder.')
