@@ -1,4 +1,4 @@
-"""Shared fixtures; the folder ``../shared`` (golden files, data) is optional."""
+"""Fixtures of all tests. The folder ``../shared`` (golden files, data) is optional."""
 
 import os
 from pathlib import Path
@@ -31,11 +31,11 @@ def _cached_yapf():
 @pytest.fixture(autouse=True)
 def _seed_and_scope():
     torch.manual_seed(0)
-    init_default_scope('mmpretrain')  # what default_runtime.py says to a runner
+    init_default_scope('mmpretrain')  # a runner takes it from default_runtime.py
 
 
 def golden_files(pattern: str) -> list:
-    """Golden files as pytest params, or one skipped param that says why."""
+    """Return golden files as pytest params, or one skipped param with the reason."""
     files = sorted(GOLDEN.glob(pattern))
     if files:
         return [pytest.param(path, id=path.name) for path in files]

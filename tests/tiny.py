@@ -1,4 +1,4 @@
-"""A pretraining run of seconds, and the command-line tools within this process."""
+"""A pretraining that takes seconds, and :func:`run_tool` for the tools."""
 
 from pathlib import Path
 
@@ -18,7 +18,14 @@ TINY = {
 
 
 def tiny_config(work_dir, epochs: int = 4, stages: int = 2, **options) -> Config:
-    """The digits config made tiny; in the options ``__`` stands for a dot."""
+    """Return a tiny version of the digits config.
+
+    Args:
+        work_dir: Folder of the run.
+        epochs: Number of epochs.
+        stages: Number of stages.
+        **options: Overrides by dotted key, with ``__`` in place of each dot.
+    """
     cfg = Config.fromfile(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')
     cfg.merge_from_dict(TINY)
     cfg.optim_wrapper.type = 'OptimWrapper'  # float32: runs are compared bit by bit
@@ -32,7 +39,7 @@ def tiny_config(work_dir, epochs: int = 4, stages: int = 2, **options) -> Config
 
 
 def tiny_options() -> list[str]:
-    """The same as ``--cfg-options`` words for the command line."""
+    """Return :data:`TINY` as words for ``--cfg-options``."""
     words = []
     for key, value in TINY.items():
         if isinstance(value, dict):

@@ -63,7 +63,10 @@ def run_command(name: str, package: str = 'bootmae_plugin.cli') -> None:
     try:
         command = import_quietly(f'{package}.{name}')
     except ImportError as error:
-        sys.exit(f'error: {error}')
+        sys.exit(
+            f'error: {error}, or activate the environment that has it (this is '
+            f'{sys.executable})'
+        )
     # A training replaces the other two when it starts; Ctrl-C is Python's again.
     signal.signal(signal.SIGINT, before[signal.SIGINT])
     command.main()

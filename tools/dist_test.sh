@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Tests a checkpoint with one process a GPU, or so many CPU processes.
+# Tests a checkpoint with one process per GPU, or with that many CPU processes.
 #
 #   bash tools/dist_test.sh configs/benchmarks/linear/deit-tiny_cifar10.py \
 #       work_dirs/linear/epoch_90.pth 8
 #
-# Further arguments go to test.py; PYTHON and the variables of dist_train.sh hold.
+# Further arguments go to test.py. It reads the same variables as dist_train.sh.
 set -euo pipefail
 if [ $# -lt 3 ] || ! [[ $3 =~ ^[1-9][0-9]*$ ]]; then
     echo "usage: bash $0 CONFIG CHECKPOINT GPUS [arguments of test.py]; got: $*" >&2

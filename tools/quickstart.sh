@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone to a pretrained encoder and what it is worth, on bundled real images:
-# installs into .venv, pretrains on the digits; then k-NN, linear evaluation, finetuning and
-# segmentation, each from the pretrained and from a random encoder.
+# Installs into .venv, pretrains on scikit-learn's digits, and evaluates the encoder against
+# a random one: k-NN, linear evaluation, finetuning, segmentation.
 #
 #   bash tools/quickstart.sh                 # PYTHON=python3.12 for another interpreter
 set -euo pipefail
@@ -14,7 +13,7 @@ pretrain=configs/selfsup/bootmae_deit-tiny_digits.py
 checkpoint=$out/pretrain/stage_2.pth
 
 say() { printf '\n== %s\n' "$*"; }
-# A run that is complete is left alone; one that was interrupted goes on.
+# Skips a complete run and resumes an interrupted one.
 train() { # NAME CONFIG [ARGS]
     local name=$1 config=$2
     shift 2

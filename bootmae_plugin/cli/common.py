@@ -70,6 +70,7 @@ def run(main: Callable, args: argparse.Namespace) -> None:
         args: Its options; ``args.debug`` shows tracebacks. ``args.log_dir``, once set,
             is where the traceback of an unexpected error is written.
     """
+    os.environ.setdefault('LOCAL_RANK', str(getattr(args, 'local_rank', 0)))
     register_safe_loaders()
     for message in NOISE:
         warnings.filterwarnings('ignore', message=message)
@@ -83,22 +84,27 @@ def run(main: Callable, args: argparse.Namespace) -> None:
     except KeyboardInterrupt:  # a training that has begun saves
         print('interrupted', file=sys.stderr)
         sys.exit(130)
-    except UserError as error:
-        if args.debug:
-            raise
-        # A data-loader worker sends its traceback along; the last line is ours.
-        text = str(error)
-        if 'Original Traceback' in text:
-            text = text.rstrip().splitlines()[-1].partition('UserError: ')[2]
-        stop(text)
     except Exception as error:
         if args.debug:
             raise
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-            stop(f'{error}: make room and go on with --resume; nothing else was lost')
-        what = ' '.join(f'{type(error).__name__}: {error}'.split())[:400]
-        given = getattr(args, 'config', 'the input')
-        stop(f'{given}: {what} ({save_traceback(args)})', every_process=True)
+        stop(one_line(error, args), every_process=not isinstance(error, UserError))
+
+
+def one_line(error: Exception, args: argparse.Namespace) -> str:
+    """Describe the error that is being handled in one line."""
+    text = str(error)
+    if isinstance(error, UserError):
+        # From a data-loader worker it comes with a traceback; its last line is ours.
+        if 'Original Traceback' in text:
+            text = text.rstrip().splitlines()[-1].partition('UserError: ')[2]
+        return text.replace('\n', ' ')
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return (
+            f'{text}: free some space and continue with --resume; nothing else is lost'
+        )
+    what = ' '.join(f'{type(error).__name__}: {text}'.split())[:400]
+    given = getattr(args, 'config', 'the input')
+    return f'{given}: {what} ({save_traceback(args)})'
 
 
 def save_traceback(args: argparse.Namespace) -> str:
@@ -116,8 +122,8 @@ def save_traceback(args: argparse.Namespace) -> str:
 def stop(text: str, every_process: bool = False) -> None:
     """Exit with one line and status 1; only one process of a machine prints it.
 
-    Under our launcher it is the launcher, which gets the line in a file: the first
-    process that fails may be any, and the others are killed before they say anything.
+    Under our launcher, the launcher prints it and reads it from a file: any process can
+    be the first to fail, and the launcher kills the others before they print anything.
     """
     if os.environ.get(LAUNCHER):
         ErrorHandler().record_exception(UserError(text))

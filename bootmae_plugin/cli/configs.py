@@ -134,7 +134,7 @@ def set_loader_defaults(cfg: Config, name: str, args: argparse.Namespace) -> Non
     size = loader.get('batch_size', 1)
     check(
         isinstance(size, int) and size > 0,
-        f'{name}.batch_size={size}: give a whole number from 1',
+        f'{name}.batch_size={size!r}: give a whole number from 1',
     )
     workers = loader.get('num_workers', 0)
     loader.setdefault('pin_memory', torch.cuda.is_available())

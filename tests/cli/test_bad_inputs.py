@@ -1,4 +1,4 @@
-"""Whatever is given: it works, or it is one line; nothing of the user's is touched."""
+"""Generated configs and images: accepted, or refused in one line."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from bootmae_plugin import UserError
 from bootmae_plugin.datasets import InMemoryImages
 from tests.tiny import run_tool, tiny_config
 
-# The same ones in every run, without the minutes that finding the simplest takes.
+# The same examples in every run; shrinking a failure would take minutes.
 generated = settings(derandomize=True, deadline=None, phases=[Phase.generate])
 VALUES = st.one_of(
     st.integers(-3, 3),
@@ -24,7 +24,7 @@ VALUES = st.one_of(
 
 
 def settings_of(cfg, prefix=''):
-    """Dotted keys of all settings, and of the dicts they are in."""
+    """Yield the dotted keys of all settings, dicts included."""
     for key, value in cfg.items():
         yield prefix + key
         if isinstance(value, dict):
@@ -46,7 +46,7 @@ def small(work_dir) -> Config:
     return tiny_config(work_dir, epochs=2, train_dataloader__batch_size=32)
 
 
-# These name files or what a run is called; the rest is what a run does.
+# Settings that name files or classes of the run; the others are generated.
 NAMES = ('work_dir', 'launcher', 'load_from', 'resume', 'custom_imports', 'runner_type')
 KEYS = [key for key in settings_of(small('')) if key.split('.')[0] not in NAMES]
 
@@ -86,7 +86,7 @@ def test_generated_configs(tmp_path):
 
 @st.composite
 def encoded(draw) -> bytes:
-    """An image file, of any kind that PIL writes, cut or with bytes changed."""
+    """An image file of a kind that PIL writes, truncated or with changed bytes."""
     kinds = [('RGB', 'PNG'), ('RGBA', 'PNG'), ('P', 'GIF'), ('1', 'PNG'), ('L', 'JPEG')]
     kinds += [('CMYK', 'JPEG'), ('I;16', 'PNG'), ('F', 'TIFF'), ('RGB', 'WEBP')]
     mode, kind = draw(st.sampled_from(kinds))

@@ -55,7 +55,7 @@ def test_accepted(config, options):
     ('config', 'key', 'nearest'),
     [
         (PRETRAIN, 'max_epochs', 'train_cfg.max_epochs'),
-        (PRETRAIN, 'img_size', 'model.backbone.img_size'),
+        (PRETRAIN, 'image_size', 'img_size'),
         (PRETRAIN, 'batch_size', 'train_dataloader.batch_size'),
         (PRETRAIN, 'work_dirs', 'work_dir'),
         (PRETRAIN, 'modle.backbone.depth', ''),

@@ -206,7 +206,7 @@ def test_running_a_tool_here_restores_the_signal_handlers():
         ('train.py', [PRETRAIN, '--cfg-options', 'train_dataloader.batch_size=0'],
          ['train_dataloader.batch_size=0', 'whole number from 1']),
         ('train.py', [PRETRAIN, '--cfg-options', 'train_dataloader.batch_size=many'],
-         ['train_dataloader.batch_size=many', 'whole number from 1']),
+         ["train_dataloader.batch_size='many'", 'whole number from 1']),
         ('train.py', ['configs/selfsup/bootmae_deit-tiny_folder.py', '--cfg-options',
                       'train_dataloader.dataset.source.data_root=nowhere'],
          ['nowhere']),

@@ -1,4 +1,4 @@
-"""tools/slurm_train.sh, with stand-ins for Slurm's commands."""
+"""tools/slurm_train.sh with fake Slurm commands."""
 
 import os
 import subprocess
