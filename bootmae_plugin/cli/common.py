@@ -99,9 +99,7 @@ def one_line(error: Exception, args: argparse.Namespace) -> str:
             text = text.rstrip().splitlines()[-1].partition('UserError: ')[2]
         return text.replace('\n', ' ')
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return (
-            f'{text}: free some space and continue with --resume; nothing else is lost'
-        )
+        return f'{text}: free some space and continue with --resume; nothing is lost'
     what = ' '.join(f'{type(error).__name__}: {text}'.split())[:400]
     given = getattr(args, 'config', 'the input')
     return f'{given}: {what} ({save_traceback(args)})'

@@ -192,7 +192,7 @@ def test_running_a_tool_here_restores_the_signal_handlers():
     [
         ('train.py', ['configs/selfsup/no.py'], ['configs/selfsup/no.py']),
         ('train.py', ['bootmae_plugin::selfsup/no.py'],
-         ['no.py', 'selfsup/bootmae_deit-tiny_cifar10.py']),
+         ['no.py', 'nearest are selfsup/']),
         ('train.py', ['{stage}'], ['stage_2.pth is not a config']),
         ('train.py', ['bootmae_deit-tiny_digit'], ['bootmae_deit-tiny_digits']),
         ('train.py', [PRETRAIN, '--resume', 'no.pth'], ['no.pth', 'does not exist']),
