@@ -21,7 +21,7 @@ EVERY = sorted(
 NAMED = [path for path in EVERY if path not in OLD_NAMES]
 # Those for mmsegmentation are built in tests/segmentation.
 ALL = [path for path in NAMED if 'segmentation' not in path.parts]
-# A twin equals its neighbor except for init_cfg (test_config_rules.py); it is not trained.
+# A twin equals its neighbor except for init_cfg, so it is not trained.
 TWINS = [path for path in ALL if path.stem.endswith('_random')]
 CONFIGS = [path for path in ALL if path not in TWINS]
 BENCHMARKS = [path for path in CONFIGS if path.parts[0] == 'benchmarks']
