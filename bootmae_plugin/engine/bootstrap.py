@@ -124,13 +124,7 @@ class BootstrapHook(Hook):
             self._restart_schedule(runner, 0)  # resuming replaces its state
 
     def before_train(self, runner) -> None:
-        """Adapt the stages to the checkpoint, if the run was resumed from one."""
-        config = [*self._starts, runner.max_epochs]
-        if runner.iter > 0:
-            self._starts = self._resumed_starts(runner)
-        plan = dict(starts=self._starts, end=runner.max_epochs, config=config)
-        runner.message_hub.update_info(PLAN, plan)
-        runner.message_hub.update_info('num_stages', len(self._starts))
+        self._adapt_stages(runner)
         self._reduce_stage_files(runner)
 
     def before_train_epoch(self, runner) -> None:
@@ -228,9 +222,19 @@ class BootstrapHook(Hook):
 
     # --- The stages of a resumed run
 
+    def _adapt_stages(self, runner) -> None:
+        """Adapt the stages to the checkpoint, if one was resumed; note them for it."""
+        if runner.iter > 0:
+            self._starts = self._resumed_starts(runner)
+        end = runner.max_epochs
+        plan = dict(starts=self._starts, end=end, config=[*self.starts(end), end])
+        runner.message_hub.update_info(PLAN, plan)
+        runner.message_hub.update_info('num_stages', len(self._starts))
+
     def _resumed_starts(self, runner) -> list[int]:
         """Return the first epoch of every stage, once a checkpoint has been loaded."""
-        epoch, end, config = runner.epoch, runner.max_epochs, self._starts
+        epoch, end = runner.epoch, runner.max_epochs
+        config = self.starts(end)
         stage = unwrap_model(runner.model).stage
         plan = runner.message_hub.runtime_info.get(PLAN)
         if plan is None:  # version 0.1.0 did not save it
