@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Makes the virtual environment: the tested versions, this package (editable), and an
-# OpenCV that runs on a server.
+# Make the virtual environment: the tested versions, this package (editable), and an OpenCV
+# that runs on a server without a display.
 #
 #   bash tools/install.sh                             # into .venv, with python3
 #   PYTHON=python3.12 VENV=~/env bash tools/install.sh
 #   EXTRAS=mm,demo bash tools/install.sh              # default: mm,seg,demo,test
 #   source tools/install.sh                           # and activate it
 #
-# A complete environment is left alone, an interrupted one is completed. One that this
-# script did not make is used as it is, or refused, but never changed.
+# A complete environment is not touched, an incomplete one is completed. An environment
+# that this script did not make is used as it is or refused, but never changed.
 
 VENV=${VENV:-$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)/.venv}
 case $VENV in /*) ;; *) VENV=$PWD/$VENV ;; esac
@@ -40,10 +40,10 @@ run_pip() { # WHAT ARGS...
     local what=$1
     shift
     say "$what"
-    # -I: neither PYTHONPATH nor the user's own packages count as installed.
+    # -I ignores PYTHONPATH and the user's own packages.
     if ! "$python" -I -m pip --disable-pip-version-check "$@" >>"$log" 2>&1; then
         tail -n 20 "$log" >&2
-        fail "$what: pip failed, see above or $log; mend the cause and run this again"
+        fail "$what: pip failed, see above or $log; fix the cause and run this again"
     fi
 }
 
@@ -65,8 +65,8 @@ modules() {
     case ,$EXTRAS, in *,test,* | *,all,*) names+=' pytest xdist hypothesis ruff build' ;; esac
     echo "$names"
 }
-# What cannot be imported, and why; nothing where all is well. 'quick' imports the two
-# most fragile, the largest one and the one that others overwrite, and finds the rest.
+# Print what cannot be imported, and why; nothing if all can. 'quick' imports only torch
+# (the largest) and cv2 (which other packages overwrite), and looks for the rest.
 missing() { # [quick]
     # shellcheck disable=SC2046 # one word a module
     "$python" -I - "${1:-thorough}" $(modules) 2>/dev/null <<'PY' || echo "$python does not run"
@@ -89,7 +89,7 @@ print('cannot import ' + ', '.join(bad[:3]) + more if bad else '')
 PY
 }
 
-# Where a change of any of these leaves an environment out of date.
+# A hash: an environment is out of date if one of these has changed.
 stamp() {
     {
         echo "$root $EXTRAS $("$python" -V)"
@@ -103,7 +103,7 @@ create() {
     say "$VENV with $("$PYTHON" -V)"
     rm -rf "$VENV"
     mkdir -p "$VENV"
-    echo unfinished >"$marker" # first: what an interruption leaves is known as ours
+    echo unfinished >"$marker" # first, so that an interrupted environment is known as ours
     "$PYTHON" -m venv "$VENV" >>"$log" 2>&1 ||
         fail "$PYTHON -m venv $VENV: $(tail -n 1 "$log")"
 }
@@ -112,7 +112,7 @@ headless_opencv() {
     local full
     full=$("$python" -I -c 'from importlib.metadata import distributions as d; print(*{x.version for x in d() if x.metadata["Name"] == "opencv-python"})')
     [ -n "$full" ] || return 0
-    # Both packages own the folder cv2, so removing one breaks the other: both go first.
+    # Both packages own the folder cv2. Removing one breaks the other, so remove both first.
     run_pip "removing opencv-python $full, which needs libGL" \
         uninstall -y opencv-python opencv-python-headless
     run_pip "opencv-python-headless $full" \
@@ -121,7 +121,7 @@ headless_opencv() {
 
 install_all() {
     echo unfinished >"$marker"
-    # Together and first: a torchvision fits one torch only.
+    # Together, because a torchvision fits one torch only.
     run_pip 'torch and torchvision (minutes)' \
         install -c "$constraints" torch torchvision
     cd "$root"
@@ -147,15 +147,15 @@ if [ -e "$VENV" ] && ! { [ -d "$VENV" ] && [ -z "$(ls -A "$VENV")" ]; }; then
     if [ ! -e "$marker" ]; then
         [ -n "$differs" ] || differs=$(missing)
         [ -z "$differs" ] ||
-            fail "$VENV was not made by this script and is left as it is, but it cannot be used: $differs; choose another VENV=..., or mend or remove it"
+            fail "$VENV was not made by this script and is left as it is, but it cannot be used: $differs; choose another VENV=..., or repair or remove it"
         say "$VENV is used as it is"
         exit 0
     fi
     if [ -n "$differs" ]; then
-        say "$VENV is made anew: $differs"
+        say "making $VENV again: $differs"
         create
     elif ! "$python" -I -m pip --version >/dev/null 2>&1; then
-        say "$VENV is made anew: it has no working pip"
+        say "making $VENV again: it has no working pip"
         create
     elif up_to_date; then
         say "$VENV is complete"
@@ -170,7 +170,7 @@ fi
 install_all
 lacks=$(missing)
 if [ -n "$lacks" ]; then
-    say "$VENV is made anew: $lacks"
+    say "making $VENV again: $lacks"
     create
     install_all
     lacks=$(missing)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Installs, then lints and tests, in two processes of a thread each; all arguments go to
-# pytest (-n 0: in this process).
+# Install, lint, and test in two processes with one thread each. All arguments go to
+# pytest (-n 0: test in one process).
 #
 #   bash tools/run_tests.sh
 #   bash tools/run_tests.sh tests/models -x
+#   PYTHON=python3.12 VENV=.venv312 bash tools/run_tests.sh     # another Python
 set -euo pipefail
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 VENV=${VENV:-$root/.venv}
@@ -13,7 +14,7 @@ bash "$root/tools/install.sh"
 
 cd "$root"
 status=0
-run() { # a lint error does not hide what the tests say
+run() { # the tests run after a lint error, too
     printf '\n==%s\n' "$(printf ' %q' "$@")"
     "$VENV/bin/python" -m "$@" || status=1
 }
