@@ -116,36 +116,6 @@ def test_linear_and_mlp_evaluation_train_the_head_alone(name):
     assert trained == {'head'}
 
 
-def test_the_standard_pipeline_is_a_drop_in_for_the_folder_config(tmp_path):
-    from mmengine.runner import Runner
-    from PIL import Image
-
-    for i in range(4):
-        Image.effect_noise((80 + i, 70), 50).convert('RGB').save(tmp_path / f'{i}.jpg')
-    config = tmp_path / 'config.py'
-    text = (ROOT / 'configs/selfsup/bootmae_deit-tiny_folder.py').read_text()
-    text = text.replace('folder_selfsup.py', 'folder_pipeline_selfsup.py')
-    text = text.replace("'../_base_", f"'{ROOT}/configs/_base_")
-    text = text.replace("'data/images'", repr(str(tmp_path)))
-    for line in (  # what only the in-memory route has
-        'data_preprocessor = dict(augment=dict(size=img_size))\n',
-        'dataset=dict(img_size=img_size, source=dict(data_root=data_root))',
-    ):
-        assert line in text
-    text = text.replace('data_preprocessor = dict(augment=dict(size=img_size))\n', '')
-    text = text.replace(
-        'dict(img_size=img_size, source=dict(data_root=data_root))',
-        'dict(data_root=data_root)',
-    )
-    config.write_text(text)
-    cfg = Config.fromfile(config)
-    cfg.train_dataloader.update(batch_size=4, num_workers=0, persistent_workers=False)
-    (data,) = Runner.build_dataloader(cfg.train_dataloader, seed=0)
-    model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
-    wrapper = build_optim_wrapper(model, cfg.optim_wrapper)
-    assert torch.isfinite(model.train_step(data, wrapper)['loss'])
-
-
 @pytest.mark.parametrize(
     ('name', 'options'),
     [

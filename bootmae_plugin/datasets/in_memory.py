@@ -64,7 +64,7 @@ class InMemoryImages(Dataset):
         check(
             size <= MAX_BYTES,
             f'{len(infos):,} images of {height}x{width} take {size / 2**30:.0f} '
-            'GiB: use the standard pipeline (_base_/datasets/folder_pipeline_selfsup)',
+            'GiB: read them from disk, as selfsup/bootmae_deit-tiny_folder-disk.py does',
         )
         images = self._decode(infos, img_size)
         good = [i for i, image in enumerate(images) if isinstance(image, np.ndarray)]

@@ -1,50 +1,96 @@
-"""Archives of others, unpacked: plain files and folders within one folder."""
+"""Unpack untrusted archives: plain files and folders, inside one folder."""
 
 import contextlib
 import errno
-import shutil
 import stat
 import tarfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..errors import UserError
+from ..errors import UserError, check
 from .publish import CHUNK, track
 
-# What a member's name can lead to; other errors of the file system are its own.
-CLASHES = (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EINVAL)
-# Members that describe the next one; tarfile reads them whole.
+# Errors that the name of a member can cause. Others, such as a full disk, are not the
+# archive's fault.
+NAME_ERRORS = (
+    *(errno.EEXIST, errno.ENOTDIR, errno.EISDIR),
+    *(errno.ENAMETOOLONG, errno.EINVAL),
+)
+# Members that describe the next one. tarfile reads them completely into memory.
 HEADERS = (
     *(tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.SOLARIS_XHDTYPE),
     *(tarfile.GNUTYPE_LONGNAME, tarfile.GNUTYPE_LONGLINK),
 )
 
 
-class _Refused(Exception):
-    """Why an archive is not unpacked."""
+class _RefusedError(Exception):
+    """The reason why an archive is not unpacked."""
 
 
 class _Member(tarfile.TarInfo):
-    """A member of a tar, which is looked at before tarfile reads what it announces."""
+    """A member of a tar whose header is checked before tarfile reads its content."""
 
     @classmethod
     def frombuf(cls, *args, **kwargs) -> '_Member':
         member = super().frombuf(*args, **kwargs)
         if member.type in HEADERS and not 0 <= member.size <= CHUNK:
-            raise _Refused(f'a header announces {member.size:,} bytes')
+            raise _RefusedError(f'a header announces {member.size:,} bytes')
         return member
 
 
-def _tar_members(path: Path) -> Iterator[tuple]:
-    """Yield (name, kind, size, open) of a tar; end by proving that it is complete."""
+class _Limits:
+    """Checks of every member, before it is written.
+
+    Args:
+        max_bytes: Largest sum of the sizes that the members announce. Neither tarfile
+            nor zipfile writes more than these.
+        max_members: Largest number of members.
+    """
+
+    def __init__(self, max_bytes: int, max_members: int) -> None:
+        self.max_bytes, self.max_members = max_bytes, max_members
+        self.bytes, self.names = 0, set()
+
+    def check(self, name: str, size: int, is_plain: bool) -> None:
+        """Raise :class:`_RefusedError` if a member must not be unpacked."""
+        self.bytes += size
+        path = Path(name)
+        if not is_plain:
+            why = 'is a link, special or encrypted'
+        elif name.startswith('/') or name[1:2] == ':':
+            why = 'has an absolute name'
+        elif '..' in name.split('/'):
+            why = "has '..' in its name"
+        elif not name or set('\\\0') & set(name):
+            why = 'has an unusual name'
+        elif size < 0:
+            why = f'announces {size:,} bytes'
+        elif self.bytes > self.max_bytes or len(self.names) >= self.max_members:
+            limit = f'{self.max_bytes:,} bytes or {self.max_members:,} members'
+            why = f'exceeds {limit} unpacked'
+        elif path in self.names:
+            why = 'is there twice'
+        else:
+            self.names.add(path)
+            return
+        raise _RefusedError(f'member {name[:200]!r} {why}')
+
+
+def _unpack_tar(path: Path, into: Path, limits: _Limits) -> None:
+    check(
+        hasattr(tarfile, 'data_filter'),
+        'this Python cannot unpack tar archives safely: update it (to 3.10.12 or '
+        '3.11.4), or unpack the archive and give the folder with --from',
+    )
     with tarfile.open(path, 'r:*', tarinfo=_Member) as tar:
-        for member in tar:
+        for member in track(tar, f'unpack {path.name}'):
+            # The filter would take links that stay inside; no data set needs them.
             plain = (member.isdir() or member.isreg()) and not member.issparse()
-            kind = ('folder' if member.isdir() else 'file') if plain else 'special'
-            yield member.name, kind, member.size, lambda m=member: tar.extractfile(m)
+            limits.check(member.name, member.size, plain)
+            tar.extract(member, into, set_attrs=False, filter='data')
         # tarfile takes a cut or damaged header for the end of the archive. A real end
-        # is zero blocks; reading them to the last has gzip and xz verify their sum.
+        # is zero blocks. Reading to the last byte makes gzip and xz verify their sums.
         tar.fileobj.seek(tar.offset)
         rest = tar.fileobj.read(CHUNK)
         complete = len(rest) >= tarfile.BLOCKSIZE and not any(rest)
@@ -54,47 +100,31 @@ def _tar_members(path: Path) -> Iterator[tuple]:
             raise tarfile.ReadError('the end of the archive is missing or damaged')
 
 
-def _zip_members(path: Path) -> Iterator[tuple]:
-    """The same of a zip, whose reader verifies each member's checksum."""
+def _unpack_zip(path: Path, into: Path, limits: _Limits) -> None:
     with zipfile.ZipFile(path) as archive:
-        for info in archive.infolist():
+        for info in track(archive.infolist(), f'unpack {path.name}'):
             mode = stat.S_IFMT(info.external_attr >> 16)
             plain = mode in (0, stat.S_IFREG, stat.S_IFDIR) and not info.flag_bits & 1
-            kind = ('folder' if info.is_dir() else 'file') if plain else 'special'
-            yield info.filename, kind, info.file_size, lambda i=info: archive.open(i)
-
-
-def _members(path: Path) -> Iterator[tuple]:
-    is_zip = zipfile.is_zipfile(path) and not tarfile.is_tarfile(path)
-    yield from (_zip_members if is_zip else _tar_members)(path)
-
-
-def _unsafe(name: str, kind: str, size: int) -> str | None:
-    if kind == 'special':
-        return 'is a link, special or encrypted'
-    if name.startswith('/') or name[1:2] == ':':
-        return 'has an absolute name'
-    if '..' in name.split('/'):
-        return "has '..' in its name"
-    if size < 0:
-        return f'announces {size:,} bytes'
-    return 'has an unusual name' if not name or set('\\\0') & set(name) else None
+            limits.check(info.filename, info.file_size, plain)
+            archive.extract(info, into)  # verifies the checksum
 
 
 @contextlib.contextmanager
-def _damage_named(path: Path) -> Iterator[None]:
-    """One line for what each reader and codec raises in its own way."""
+def _errors_in_one_line(path: Path) -> Iterator[None]:
+    """Turn the many errors of the readers and codecs into a :class:`UserError`."""
     try:
         yield
-    except _Refused as why:
+    except UserError:
+        raise
+    except (_RefusedError, getattr(tarfile, 'FilterError', _RefusedError)) as why:
         raise UserError(
             f'refused {path}: {why}, nothing was kept: get the archive from a source '
             'you trust'
         ) from None
     except Exception as error:
         number = getattr(error, 'errno', None)
-        if number is not None and number not in CLASHES:
-            raise  # of the disk, as where it is full
+        if number is not None and number not in NAME_ERRORS:
+            raise
         reason = (str(error) or type(error).__name__).splitlines()[0].rstrip(':')
         raise UserError(
             f'{path} is not a complete tar or zip archive ({reason}): get it again'
@@ -106,32 +136,21 @@ def extract(
 ) -> None:
     """Unpack a tar (plain, gz, bz2, xz) or zip of plain files and folders.
 
+    Every member is checked before it is written: links, special files, absolute names,
+    names with '..' and duplicates are refused.
+
     Args:
         path: The archive.
-        into: An existing, empty folder. What it holds after an error is for the caller
-            to remove, as :func:`build_once` does.
-        max_bytes: Most bytes unpacked; members announce their size, and the sum is
-            checked before a member is written. Defaults to 4 GiB.
-        max_members: Most members. Defaults to 2,000,000.
+        into: An existing, empty folder. After an error, the caller removes what is in
+            it, as :func:`build_once` does.
+        max_bytes: Largest number of bytes unpacked. Defaults to 4 GiB.
+        max_members: Largest number of members. Defaults to 2,000,000.
 
     Raises:
-        UserError: if a member has an unsafe name, is no plain file or folder or comes
-            twice, or the archive is too large, cut short or damaged.
+        UserError: if a member is refused, the limits are exceeded, the archive is cut
+            or damaged, or this Python has no safe tarfile filters.
     """
-    total, made = 0, set()
-    members = enumerate(track(_members(path), f'unpack {path.name}'))
-    with _damage_named(path):
-        for number, (name, kind, size, open_member) in members:
-            why, total = _unsafe(name, kind, size), total + size
-            if total > max_bytes or number >= max_members:
-                why = f'exceeds {max_bytes:,} bytes or {max_members:,} members unpacked'
-            if why:
-                raise _Refused(f'member {name[:200]!r} {why}')
-            target = into / name
-            folder = target if kind == 'folder' else target.parent
-            if folder not in made:
-                folder.mkdir(parents=True, exist_ok=True)
-                made.add(folder)
-            if kind == 'file':
-                with open_member() as source, open(target, 'xb') as copy:
-                    shutil.copyfileobj(source, copy, CHUNK)
+    limits = _Limits(max_bytes, max_members)
+    with _errors_in_one_line(path):
+        is_zip = zipfile.is_zipfile(path) and not tarfile.is_tarfile(path)
+        (_unpack_zip if is_zip else _unpack_tar)(path, into, limits)

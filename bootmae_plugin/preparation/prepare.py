@@ -85,7 +85,9 @@ def prepare_cifar10(
         meta = (OFFICIAL.meta['filename'], OFFICIAL.meta['md5'])
         for name, md5 in [*OFFICIAL.train_list, *OFFICIAL.test_list, meta]:
             right = (root / name).is_file() and fingerprint(root / name) == md5
-            check(right, f'{name} is missing or has not the MD5 {md5}: get it again')
+            check(
+                right, f'{name} is missing or does not have the MD5 {md5}: get it again'
+            )
         _place(
             root, partial / OFFICIAL.base_folder, walk(root), partial in root.parents
         )

@@ -1,5 +1,6 @@
-"""Data sets made as a whole or not at all: downloads, checksums, a manifest."""
+"""Make a data set completely or not at all: downloads, checksums, a manifest."""
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -11,15 +12,17 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ..errors import UserError, check
-from ..reliability.locks import locked
 
 MANIFEST = '.prepared.json'
+LOCK = '.prepare.lock'
 CHUNK = 1 << 20
 
 
 def track(items: Iterable, text: str, total: int | None = None) -> Iterator:
-    """Yield ``items`` under a progress bar, shown only where someone watches."""
+    """Yield ``items`` under a progress bar, which is shown on a terminal only."""
     from rich.console import Console
     from rich.progress import track as rich_track
 
@@ -30,7 +33,7 @@ def track(items: Iterable, text: str, total: int | None = None) -> Iterator:
 
 
 def walk(folder: Path) -> list[str]:
-    """All files below a folder as sorted relative names, hidden ones left out."""
+    """Return all files below a folder as sorted relative names, without hidden ones."""
     found = []
     for base, folders, names in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith('.')]
@@ -40,10 +43,14 @@ def walk(folder: Path) -> list[str]:
 
 
 def fingerprint(path: Path, names: list[str] | None = None) -> str:
-    """MD5 of a file's content; of a folder, of the names and sizes of its files.
+    """Return the MD5 of a file's content, or of the names and sizes in a folder.
 
-    A folder's content is not read: this tells in a second whether the 55,000 images of
-    a finished data set still stand there.
+    The files of a folder are not read, so that checking the 55,000 images of a finished
+    data set takes a second.
+
+    Args:
+        path: A file or folder.
+        names: Files of the folder. Defaults to None: all.
     """
     digest = hashlib.md5(usedforsecurity=False)
     if path.is_dir():
@@ -58,20 +65,23 @@ def fingerprint(path: Path, names: list[str] | None = None) -> str:
 
 
 def download(url: str, target: Path, md5: str) -> None:
-    """Fetch ``url`` to ``target``, going on where a ``.part`` file ends.
+    """Download ``url`` to ``target``, continuing a ``.part`` file.
+
+    torchvision's ``download_url`` starts over after an interruption and writes to the
+    final name, so it is not used here.
 
     Args:
-        url: Where the file is.
-        target: Where it goes; taken as it is if its MD5 is right already.
-        md5: The MD5 expected.
+        url: Address of the file.
+        target: Path of the result. An existing file with the right MD5 is kept.
+        md5: The expected MD5.
 
     Raises:
-        UserError: if there is no connection or it breaks off (the next run goes on),
-            the checksum is wrong, or another file stands at ``target``.
+        UserError: if the connection fails or breaks off (the next call continues), the
+            checksum is wrong, or another file is at ``target``.
     """
     own_copy = 'or pass your own copy with --from'
     if target.exists():
-        wrong = f'{target} has not the MD5 {md5}: move it away, {own_copy}'
+        wrong = f'{target} does not have the MD5 {md5}: move it away, {own_copy}'
         check(fingerprint(target) == md5, wrong)
         return
     part = target.with_name(target.name + '.part')
@@ -81,7 +91,7 @@ def download(url: str, target: Path, md5: str) -> None:
         request.add_header('Range', f'bytes={done}-')
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:
-            # A server that knows no ranges answers 200 with all of it: start over.
+            # A server without ranges answers 200 and sends the whole file: start over.
             resumed = answer.status == 206
             size = int(answer.headers.get('Content-Length') or 0)
             got, blocks = 0, iter(lambda: answer.read(CHUNK), b'')
@@ -89,14 +99,14 @@ def download(url: str, target: Path, md5: str) -> None:
                 for block in track(blocks, f'download {part.stem}', size // CHUNK + 1):
                     got += file.write(block)
             if got < size:
-                raise ConnectionError(f'{got:,} of {size:,} bytes came')
+                raise ConnectionError(f'got {got:,} of {size:,} bytes')
     except (OSError, http.client.HTTPException) as error:
-        # 416: nothing lies beyond what is here, so that the checksum decides.
+        # 416 means that the .part file is complete; the checksum decides.
         if getattr(error, 'code', None) != 416:
             broken = f'download of {url} to {part} broke off ({error})'
-            raise UserError(f'{broken}: run again to go on, {own_copy}') from error
+            raise UserError(f'{broken}: run again to continue, {own_copy}') from error
     if (found := fingerprint(part)) != md5:
-        part.unlink()  # else every further run would go on from a wrong beginning
+        part.unlink()  # otherwise every further run would continue a wrong file
         wrong = f'download of {url} had MD5 {found}, expected {md5}, and was removed'
         raise UserError(f'{wrong}: run again, {own_copy}')
     part.rename(target)
@@ -112,11 +122,28 @@ def _read_manifest(folder: Path) -> dict:
         raise UserError(f'{broken}: move {folder} away and run again') from error
 
 
-def _publish(partial: Path, out: Path) -> None:
-    """Move a complete ``partial`` folder's entries to ``out``, the manifest last.
+@contextlib.contextmanager
+def _lock(out: Path) -> Iterator[None]:
+    """Keep other runs out of a folder; the lock ends with the process."""
+    try:
+        lock = FileLock(out / LOCK, timeout=0).acquire()
+    except Timeout as error:
+        busy = f'another run is preparing {out}: wait, or give another --out'
+        raise UserError(busy) from error
+    with lock:
+        try:
+            yield
+        finally:
+            # Removed while it is locked, so that nothing but the result stays.
+            with contextlib.suppress(OSError):  # Windows keeps open files
+                (out / LOCK).unlink()
 
-    Renames on one file system cannot stop half-way, and a run that was killed between
-    two of them goes on here: what was moved is no longer in ``partial``.
+
+def _publish(partial: Path, out: Path) -> None:
+    """Move the entries of a complete ``partial`` folder to ``out``, the manifest last.
+
+    A rename within a file system is atomic. After a kill between two renames, the next
+    run continues here: entries that were moved are no longer in ``partial``.
     """
     for name in [*_read_manifest(partial)['checksums'], MANIFEST]:
         if (partial / name).exists():
@@ -130,13 +157,13 @@ def _find_finished(out: Path, asked: dict) -> dict:
     for key, value in asked.items():
         check(
             manifest.get(key) == value or (key, value) == ('source', None),
-            f'{out} was prepared with {key}={manifest.get(key)!r}, asked is now '
-            f'{value!r}: give another --out',
+            f'{out} was prepared with {key}={manifest.get(key)!r}, but {value!r} is '
+            'requested now: give another --out',
         )
     for name, expected in manifest['checksums'].items():
         check(
             (out / name).exists() and fingerprint(out / name) == expected,
-            f'{out / name} is gone or was changed since it was prepared: move {out} '
+            f'{out / name} was deleted or changed since it was prepared: move {out} '
             'away and run again',
         )
     return manifest
@@ -145,29 +172,29 @@ def _find_finished(out: Path, asked: dict) -> dict:
 def build_once(
     out: Path, asked: dict, targets: list[str], build: Callable[[Path], dict]
 ) -> tuple[dict, bool]:
-    """Build a data set in ``out`` as a whole, or find that it stands there already.
+    """Build a data set in ``out`` completely, or find the finished one.
 
     Args:
-        out: The folder of the result, made if needed.
-        asked: What tells this work from other: ``dataset``, ``source``, options. With
-            ``source`` None any source will do.
-        targets: The entries that the work may make in ``out``.
-        build: Fills an empty folder with targets; returns more for the manifest.
+        out: Folder of the result, made if needed.
+        asked: What identifies the data set: ``dataset``, ``source`` and options. A
+            finished data set must match; ``source`` None matches any source.
+        targets: Names of the entries that ``build`` may make.
+        build: Function that fills an empty folder with targets and returns more entries
+            for the manifest.
 
     Returns:
-        The manifest, and whether it was made by this call.
+        The manifest, and whether this call built the data set.
 
     Raises:
-        UserError: if ``out`` is taken by other files, other work or another run, or
-            has lost something it held.
+        UserError: if ``out`` holds other files or another data set, another run is
+            preparing it, or a finished data set has lost files.
     """
     partial = out / f'.partial-{asked["dataset"]}'
     out.mkdir(parents=True, exist_ok=True)
-    busy = f'another run is at work in {out}: wait, or give another --out'
-    with locked(out, busy):
+    with _lock(out):
         if (partial / MANIFEST).is_file():
             _publish(partial, out)
-        if partial.exists():  # left by a run that was killed
+        if partial.exists():  # of a run that was killed
             shutil.rmtree(partial)
         if (out / MANIFEST).is_file():
             return _find_finished(out, asked), False
@@ -182,7 +209,7 @@ def build_once(
             draft = partial / (MANIFEST + '.draft')
             text = json.dumps({**asked, **notes, 'checksums': sums}, indent=2)
             draft.write_text(text + '\n', encoding='utf-8')
-            draft.rename(partial / MANIFEST)  # from here on the result is complete
+            draft.rename(partial / MANIFEST)  # from now on the result is complete
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise

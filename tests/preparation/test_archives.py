@@ -140,7 +140,7 @@ def test_a_full_disk_is_not_the_archives_fault(tmp_path, monkeypatch):
         raise OSError(28, 'No space left on device')
 
     archive = pack(camvid_images(tmp_path / 'camvid'), 'tar')
-    monkeypatch.setattr(archives.shutil, 'copyfileobj', full)
+    monkeypatch.setattr(tarfile, 'copyfileobj', full)
     with pytest.raises(OSError, match='No space left'):
         prepare.prepare_camvid(tmp_path / 'out', archive)
     assert left(tmp_path / 'out') == []
@@ -192,6 +192,14 @@ def damaged(draw) -> bytes:
             block[148:156] = b' ' * 8
             data[start + 148 : start + 156] = b'%06o\0 ' % (sum(block) % 8**6)
     return bytes(data)
+
+
+def test_an_old_python_without_filters_is_named(tmp_path, monkeypatch):
+    archive = pack(camvid_images(tmp_path / 'camvid'), 'tar')
+    monkeypatch.delattr(tarfile, 'data_filter')
+    with pytest.raises(UserError, match=r'cannot unpack tar archives safely.*--from'):
+        prepare.prepare_camvid(tmp_path / 'out', archive)
+    assert left(tmp_path / 'out') == []
 
 
 def test_generated_archives(tmp_path):

@@ -16,7 +16,6 @@ import pytest
 from bootmae_plugin.errors import UserError
 from bootmae_plugin.preparation import prepare, publish
 from bootmae_plugin.preparation.folder import prepare_folder
-from bootmae_plugin.reliability.locks import locked
 from tests.image_files import camvid_images, cifar_images, left, pack, picture
 from tests.tiny import ROOT, run_tool
 
@@ -44,7 +43,7 @@ def test_found_again_and_never_overwritten(tmp_path):
         prepare.prepare_camvid(out, source)
     (source / 'img_dir/train/more.png').unlink()
     (out / 'ann_dir/val/0.png').unlink()
-    with pytest.raises(UserError, match='ann_dir is gone or was changed'):
+    with pytest.raises(UserError, match='ann_dir was deleted or changed'):
         prepare.prepare_camvid(out, source)
     (out / publish.MANIFEST).write_text('{')
     with pytest.raises(UserError, match='cannot be read'):
@@ -90,9 +89,29 @@ def test_interrupted_work_is_removed(tmp_path, monkeypatch):
 
 
 def test_second_run_waits_outside(tmp_path):
-    pytest.importorskip('fcntl')
-    with locked(tmp_path, ''), pytest.raises(UserError, match='another run'):
-        prepare.prepare_digits(tmp_path)
+    def build(partial):
+        with pytest.raises(UserError, match='another run is preparing'):
+            prepare.prepare_digits(tmp_path)
+        (partial / 'file').write_text('')
+        return {}
+
+    publish.build_once(tmp_path, {'dataset': 'other'}, ['file'], build)
+    assert left(tmp_path) == [publish.MANIFEST, 'file']
+
+
+def test_a_run_in_another_process_is_noticed(tmp_path):
+    code = (
+        'import sys; from filelock import FileLock\n'
+        f'with FileLock({str(tmp_path / publish.LOCK)!r}):\n'
+        '    print(flush=True); sys.stdin.read()'
+    )
+    pipes = dict(stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    with subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **pipes) as other:
+        other.stdout.readline()
+        with pytest.raises(UserError, match='another run is preparing'):
+            prepare.prepare_digits(tmp_path)
+        other.kill()  # a lock ends with its process
+    assert prepare.prepare_digits(tmp_path)[1]
 
 
 # ---------------------------------------------------------------- CIFAR-10
@@ -179,7 +198,9 @@ def official(tmp_path, monkeypatch, server):
 def test_cifar10_download_goes_on(tmp_path, official, server):
     out, whole = tmp_path / 'out', official.read_bytes()
     server.cut = 2000
-    with pytest.raises(UserError, match=r'2,000 of .* bytes came.*run again to go on'):
+    with pytest.raises(
+        UserError, match=r'got 2,000 of .* bytes.*run again to continue'
+    ):
         prepare.prepare_cifar10(out)
     assert left(out) == ['cifar-10-python.tar.gz.part']
     server.cut = None
@@ -225,7 +246,9 @@ def test_cifar10_official_from(tmp_path, monkeypatch, official, kind):
     assert prepare.prepare_cifar10(tmp_path / 'out', source)[1]
     assert left(tmp_path / 'out/cifar-10-batches-py') == left(folder)
     (folder / 'test_batch').write_bytes(b'other')
-    with pytest.raises(UserError, match='test_batch is missing or has not the MD5'):
+    with pytest.raises(
+        UserError, match='test_batch is missing or does not have the MD5'
+    ):
         prepare.prepare_cifar10(tmp_path / 'out2', folder)
     assert left(tmp_path / 'out2') == []
 
