@@ -1,4 +1,4 @@
-"""Real images: sources, in-memory batches, augmentation of whole batches."""
+"""From images to batches: sources, images in memory, batch augmentation."""
 
 from .augment import BatchPadCrop, BatchRandomResizedCrop
 from .in_memory import InMemoryImages

@@ -1,4 +1,4 @@
-"""The bundled demo set: scikit-learn's 1,797 handwritten digits as small images."""
+"""The demo data set: scikit-learn's 1,797 handwritten digits as small images."""
 
 import numpy as np
 from PIL import Image
@@ -11,7 +11,7 @@ CLASSES = tuple('0123456789')
 
 
 def load_digits_rgb(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """The digits, 8x8 upscaled to 32x32 RGB, in a fixed stratified split.
+    """Load the digits, resized from 8x8 to 32x32 RGB, in a fixed stratified split.
 
     Args:
         split: 'train' (1,437 images) or 'test' (360).
@@ -31,7 +31,7 @@ def load_digits_rgb(split: str) -> tuple[np.ndarray, np.ndarray]:
         from sklearn.model_selection import train_test_split
     except ImportError as error:
         raise UserError(
-            'the digits come with scikit-learn, which is not installed: '
+            'the digits are part of scikit-learn, which is not installed: '
             'pip install scikit-learn'
         ) from error
     digits = load_digits()
@@ -42,7 +42,7 @@ def load_digits_rgb(split: str) -> tuple[np.ndarray, np.ndarray]:
         random_state=0,
     )
     ids = np.sort(parts[split == 'test'])
-    grey = np.rint(digits.images[ids] * (255 / 16)).astype(np.uint8)
-    large = [Image.fromarray(g).resize((SIZE, SIZE), Image.BICUBIC) for g in grey]
+    gray = np.rint(digits.images[ids] * (255 / 16)).astype(np.uint8)
+    large = [Image.fromarray(g).resize((SIZE, SIZE), Image.BICUBIC) for g in gray]
     images = np.repeat(np.stack(large)[..., None], 3, axis=-1)
     return images, digits.target[ids].astype(np.int64)

@@ -1,4 +1,4 @@
-"""Images held in memory as one uint8 tensor and loaded a batch at a time."""
+"""Images in memory as one uint8 tensor, loaded a batch at a time."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -24,21 +24,21 @@ MAX_BYTES = 64 * 2**30
 
 @DATASETS.register_module()
 class InMemoryImages(Dataset):
-    """A data set that fits into memory, decoded once, without per-sample Python.
+    """Data set of images that are read once and kept in memory.
 
-    The data loader asks for a whole batch (``__getitems__``) and gets it as one indexed
-    tensor; augmentation and normalisation happen in :class:`BatchDataPreprocessor`.
-    Set ``collate_fn=dict(type='whole_batch')``.
+    The data loader requests a whole batch (``__getitems__``) and gets it as one indexed
+    tensor, without Python code per sample. :class:`BatchDataPreprocessor` augments and
+    normalizes it. The data loader needs ``collate_fn=dict(type='whole_batch')``.
 
     Args:
         source: Config of a data set whose samples have ``img`` (H, W[, C] in RGB) or
             ``img_path``, and ``gt_label`` if there are labels: CIFAR10Copy,
             ImageFolder, Digits, or any of mmpretrain's.
-        img_size: Side in pixels, or (height, width); other images are resized (bicubic)
-            until they cover it and cropped at the centre. Defaults to 32.
-        with_label: The labels are needed. Defaults to True.
-        on_error: 'raise' or 'skip' an image that cannot be read. Defaults to 'raise';
-            skipped ones are named in the log.
+        img_size: Side in pixels, or (height, width). Images of another size are resized
+            (bicubic) until they cover it, then cropped at the center. Defaults to 32.
+        with_label: Load the labels. Defaults to True.
+        on_error: 'raise' or 'skip' if an image cannot be read; the log names skipped
+            images. Defaults to 'raise'.
 
     Raises:
         UserError: if an image cannot be read, labels are missing or outside the
@@ -59,31 +59,30 @@ class InMemoryImages(Dataset):
         source = DATASETS.build(source)
         infos = [source.get_data_info(i) for i in range(len(source))]
         self.metainfo = source.metainfo
-        height, width = img_size = to_2tuple(img_size)
+        height, width = img_size = tuple(to_2tuple(img_size))
         size = 3 * height * width * len(infos)
         check(
             size <= MAX_BYTES,
             f'{len(infos):,} images of {height}x{width} take {size / 2**30:.0f} '
-            'GiB: read them from disk, as selfsup/bootmae_deit-tiny_folder-disk.py does',
+            'GiB: read them from disk (config bootmae_deit-tiny_folder-disk)',
         )
         images = self._decode(infos, img_size)
         good = [i for i, image in enumerate(images) if isinstance(image, np.ndarray)]
         bad = [image for image in images if not isinstance(image, np.ndarray)]
         if bad:
-            text = f'{len(bad)} of {len(images)} images cannot be read: ' + '; '.join(
-                bad[:3]
-            )
-            advice = "mend or remove them, or set on_error='skip' on the data set"
+            first = '; '.join(bad[:3])
+            text = f'{len(bad)} of {len(images)} images cannot be read: {first}'
+            advice = "repair or remove them, or set on_error='skip' on the data set"
             check(on_error == 'skip' and len(good) > 0, f'{text}: {advice}')
             print_log(f'skipped: {text}', 'current', level=30)
         pixels = np.stack([images[i] for i in good])
-        # (N, 3, H, W): a view of channels-last memory would make every batch a copy.
+        # (N, 3, H, W), contiguous: otherwise every batch would be copied once more.
         self.images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
         self.labels = self._labels([infos[i] for i in good]) if with_label else None
 
     def _decode(self, infos: list[dict], size: tuple[int, int]) -> list:
         console = Console(stderr=True, quiet=not dist.is_main_process())
-        with ThreadPoolExecutor() as pool:  # PIL decodes outside the interpreter lock
+        with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock
             return list(
                 track(
                     pool.map(partial(read_image, size=size), infos, chunksize=64),
@@ -122,11 +121,11 @@ class InMemoryImages(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
-        """One sample, as a batch of one without its batch axis."""
+        """Return one sample: the entries of ``__getitems__`` without the batch axis."""
         return {key: value[0] for key, value in self.__getitems__([index]).items()}
 
     def __getitems__(self, indices: Sequence[int]) -> dict[str, Tensor]:
-        """``inputs`` (B, 3, H, W) uint8, ``sample_idx`` (B,), ``gt_label`` (B,)."""
+        """Return ``inputs`` (B, 3, H, W) uint8, ``sample_idx``, ``gt_label`` (B,)."""
         ids = torch.as_tensor(indices)
         # index_select copies whole images, which is much faster than images[ids].
         batch = dict(inputs=self.images.index_select(0, ids), sample_idx=ids)
@@ -137,10 +136,10 @@ class InMemoryImages(Dataset):
 
 @FUNCTIONS.register_module()
 def whole_batch(batch: dict, **_) -> dict:
-    """Collate for data sets that load a batch at a time: it is one already.
+    """Collate function for data sets that load whole batches: return the batch.
 
-    mmengine hands a stray ``_scope_`` to collate functions of inherited configs, hence
-    the ignored keywords.
+    Keywords are ignored because mmengine passes ``_scope_`` to the collate functions of
+    inherited configs.
     """
     if isinstance(batch, list):
         raise UserError(

@@ -1,4 +1,4 @@
-"""From a uint8 batch in memory to the model's input."""
+"""Augment and normalize a uint8 batch."""
 
 from mmpretrain.models.utils import ClsDataPreprocessor
 from mmpretrain.registry import MODELS, TRANSFORMS
@@ -7,13 +7,13 @@ from mmpretrain.structures import DataSample
 
 @MODELS.register_module()
 class BatchDataPreprocessor(ClsDataPreprocessor):
-    """mmpretrain's ClsDataPreprocessor with augmentation of the whole batch.
+    """mmpretrain's ClsDataPreprocessor for the batches of :class:`InMemoryImages`.
 
-    Takes what :class:`InMemoryImages` gives; evaluation is never augmented.
+    In training, it augments the whole batch at once, before mmpretrain's normalization.
 
     Args:
         augment: Config of a batch transform (:class:`BatchRandomResizedCrop`,
-            :class:`BatchPadCrop`) for training. Defaults to None.
+            :class:`BatchPadCrop`) for training. Defaults to None: no augmentation.
         **kwargs: See mmpretrain's ``ClsDataPreprocessor`` (mean, std, num_classes,
             batch_augments such as Mixup and CutMix, ...).
     """
@@ -23,7 +23,16 @@ class BatchDataPreprocessor(ClsDataPreprocessor):
         self.augment = TRANSFORMS.build(augment) if augment else None
 
     def forward(self, data: dict, training: bool = False) -> dict:
-        """``inputs`` (B, 3, H, W) uint8, with or without ``gt_label`` (B,)."""
+        """Preprocess a batch.
+
+        Args:
+            data: ``inputs`` (B, 3, H, W) uint8; with labels also ``gt_label`` and
+                ``sample_idx`` (B,).
+            training: Augment the images. Defaults to False.
+
+        Returns:
+            ``inputs`` (B, 3, height, width) float, and ``data_samples``.
+        """
         inputs = data['inputs'].to(self.device, non_blocking=True).float()
         if training and self.augment is not None:
             inputs = self.augment(inputs)

@@ -1,4 +1,4 @@
-"""Sources of images: thin classes over mmpretrain's datasets."""
+"""Sources of images: mmpretrain's data sets with helpful errors."""
 
 from pathlib import Path
 
@@ -24,7 +24,7 @@ def check_data_root(data_root: str) -> Path:
 
 @DATASETS.register_module()
 class Digits(BaseDataset):
-    """scikit-learn's digits (:func:`load_digits_rgb`); nothing to download.
+    """scikit-learn's digits, without a download; see :func:`load_digits_rgb`.
 
     Args:
         split: 'train' or 'test'.
@@ -47,25 +47,29 @@ class Digits(BaseDataset):
 
 @DATASETS.register_module()
 class CIFAR10Copy(CIFAR10):
-    """CIFAR-10 in whichever form lies under ``data_root``.
+    """CIFAR-10 as official pickles or as an image folder.
 
-    The official pickles (mmpretrain's class: checksum, and download where nothing is
-    there), or an image folder ``train/<class>/*``, ``test/<class>/*`` as
-    ``tools/prepare_data.py cifar10 --from`` makes it. Official pickles come first.
+    The official pickles are read by mmpretrain's class, which verifies their checksums
+    and downloads them if ``data_root`` has neither form. An image folder has
+    ``train/<class>/*`` and ``test/<class>/*``, as ``tools/prepare_data.py cifar10
+    --from`` writes it. If both are there, the pickles are used.
 
     Args: See mmpretrain's ``CIFAR10``.
+
+    Raises:
+        UserError: if the pickles are not the official ones, the download fails, or the
+            folders are not the classes of CIFAR-10.
     """
 
     def load_data_list(self) -> list[dict]:
         root = Path(self.data_prefix['root'])
         folder, official = root / self.split, root / self.base_folder
-        # They are pickles, which are unpickled only if they are the official ones.
+        # Unpickling runs code, so only the official files are unpickled.
         given = official.is_dir() and dist.is_main_process()
         check(
             not given or self._check_integrity(),
-            f'{official} is not complete or not the official data (its MD5 sums are '
-            'others), so it was not read: move it away, or get it again with '
-            'tools/prepare_data.py cifar10',
+            f'{official} is incomplete or not the official data (wrong MD5): move it '
+            'away, or get it again with tools/prepare_data.py cifar10',
         )
         if official.is_dir() or not folder.is_dir():
             try:
@@ -73,7 +77,7 @@ class CIFAR10Copy(CIFAR10):
             except (OSError, RuntimeError, AssertionError) as error:
                 raise UserError(
                     f'CIFAR-10 is not in {root} and cannot be downloaded ({error}): '
-                    'check the connection, or bring your copy with '
+                    'check the connection, or prepare your copy with '
                     'tools/prepare_data.py cifar10 --from'
                 ) from error
         source = ImageFolder(data_root=str(folder))
@@ -89,15 +93,19 @@ class CIFAR10Copy(CIFAR10):
 class ImageFolder(CustomDataset):
     """Images of a folder or a list file, with or without labels.
 
-    mmpretrain's ``CustomDataset`` (sub-folders are classes; or ``ann_file`` with one
-    relative path a line and an optional label), which says in one line what is wrong.
+    This is mmpretrain's ``CustomDataset`` with errors of one line.
 
     Args:
         data_root: Folder of the images.
-        ann_file: List file. Defaults to '': every image below ``data_root``.
-        with_label: Take labels, from the list file or the sub-folders. Defaults to
-            True.
+        ann_file: List file: one path relative to ``data_root`` per line, and with
+            labels a space and the class number. Defaults to '': every image below
+            ``data_root``.
+        with_label: Read labels from the list file, or take the sub-folders as classes.
+            Defaults to True.
         **kwargs: See mmpretrain's ``CustomDataset``.
+
+    Raises:
+        UserError: if the folder, the list file, images or labels are missing.
     """
 
     def __init__(
@@ -105,20 +113,19 @@ class ImageFolder(CustomDataset):
     ) -> None:
         root = check_data_root(data_root)
         if ann_file:
-            # Relative to the working directory, as a user types it.
+            # A path on the command line is relative to the working directory.
             check(
                 Path(ann_file).is_file() or (root / ann_file).is_file(),
-                f'list file {ann_file} does not exist: check ann_file (one path '
-                f'relative to {data_root} a line)',
+                f'list file {ann_file} does not exist: check ann_file',
             )
             if Path(ann_file).is_file():
                 ann_file = str(Path(ann_file).resolve())
         elif with_label:
             check(
                 any(path.is_dir() for path in root.iterdir()),
-                f'data folder {data_root} has no sub-folders, and these are the labels:'
-                ' put each class into a folder of its name, give a list file with '
-                'labels as ann_file, or set with_label=False for pretraining',
+                f'data folder {data_root} has no sub-folders to use as classes: put '
+                'each class into its own sub-folder, set ann_file to a list file with '
+                'labels, or set with_label=False for pretraining',
             )
         super().__init__(
             data_root=str(root.resolve()),
@@ -149,6 +156,6 @@ class ImageFolder(CustomDataset):
                 words = line.strip().rsplit(' ', 1)
                 check(
                     not line.strip() or (len(words) == 2 and words[1].isdigit()),
-                    f'{self.ann_file} line {number} has no label, which evaluation '
-                    f"needs: write 'path label' with a whole number, got {line[:80]!r}",
+                    f'{self.ann_file} line {number} has no label: write the path, a '
+                    f'space and the class number, got {line.strip()[:80]!r}',
                 )

@@ -1,1 +1,1 @@
-"""Getting data ready: find or fetch it, verify it, put it in its place."""
+"""Data preparation: find or download data, verify it, put it into place."""

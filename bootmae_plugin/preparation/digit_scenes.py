@@ -1,4 +1,4 @@
-"""The bundled segmentation set: scenes of two digits, a label for every pixel."""
+"""The segmentation demo data set: scenes of two digits with a label map each."""
 
 import numpy as np
 from PIL import Image
@@ -9,16 +9,16 @@ from ..datasets.digits import load_digits_rgb
 SCENE = (32, 64)  # height, width in pixels
 CLASSES = ('background', *DIGITS)
 NUMBERS = {'train': 400, 'test': 100}  # scenes
-CELL = 32  # the place of one digit
+CELL = 32  # side of the area for one digit
 SIDES = (26, 32)  # pixels of a digit
-INK = 90  # grey value from which a pixel belongs to the digit
+INK = 90  # gray value from which a pixel belongs to the digit
 
 
 def load_digit_scenes(split: str) -> tuple[np.ndarray, np.ndarray]:
-    """Scenes composed of scikit-learn's digits, the same ones every time.
+    """Compose the same scenes of scikit-learn's digits every time.
 
-    Two digits side by side on black, at several sizes and places; those of 'test' are
-    digits that no training scene shows.
+    A scene shows two digits side by side on black, at random sizes and positions. The
+    training and the test scenes show different digits.
 
     Args:
         split: 'train' (400 scenes) or 'test' (100).
@@ -33,8 +33,8 @@ def load_digit_scenes(split: str) -> tuple[np.ndarray, np.ndarray]:
     digits, labels = load_digits_rgb(split)
     generator = np.random.default_rng(len(digits))
     scenes = [_scene(digits, labels, generator) for _ in range(NUMBERS[split])]
-    grey, maps = (np.stack(parts) for parts in zip(*scenes, strict=True))
-    return np.repeat(grey[..., None], 3, axis=-1), maps
+    gray, maps = (np.stack(parts) for parts in zip(*scenes, strict=True))
+    return np.repeat(gray[..., None], 3, axis=-1), maps
 
 
 def _scene(digits, labels, generator) -> tuple[np.ndarray, np.ndarray]:

@@ -1,4 +1,4 @@
-"""Any folder of images: which of them open, and lists of those for training."""
+"""Verify a folder of images and list them for training."""
 
 import os
 import random
@@ -11,7 +11,7 @@ from .publish import build_once, fingerprint, track, walk
 
 Prepared = tuple[dict, bool]
 
-# What mmpretrain's CustomDataset takes, and two more that its loader reads.
+# The formats of mmpretrain's CustomDataset, and two more that its loader reads.
 SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
     *('.tiff', '.webp'),
@@ -19,6 +19,7 @@ SUFFIXES = (
 
 
 def describe(source: Path | None, names: list[str] | None = None) -> str | None:
+    """Return the name and MD5 of a source for the manifest; see :func:`fingerprint`."""
     if source is None:
         return None
     check(source.exists(), f'--from {source} does not exist: check the path')
@@ -26,14 +27,18 @@ def describe(source: Path | None, names: list[str] | None = None) -> str | None:
 
 
 def list_images(folder: Path) -> list[str]:
+    """Return the sorted relative names of all images below a folder."""
     return [name for name in walk(folder) if name.lower().endswith(SUFFIXES)]
 
 
 def decode(path: Path) -> None:
+    """Raise an error if training could not read an image."""
     from PIL import Image
 
+    from ..datasets.read import to_rgb
+
     with Image.open(path) as image:
-        image.load()
+        to_rgb(image)
 
 
 def find_bad(
@@ -42,19 +47,31 @@ def find_bad(
     workers: int | None,
     inspect: Callable[[Path], None] = decode,
 ) -> dict[str, str]:
-    """What is wrong, by name, with the files that ``inspect`` raises on."""
+    """Return the error messages of the files for which ``inspect`` raises.
+
+    Args:
+        root: Folder of the files.
+        names: Relative names of the files.
+        workers: Threads. None means one per CPU.
+        inspect: Function of a path that raises an error if the file is bad. Defaults to
+            :func:`decode`.
+
+    Returns:
+        Error messages by name.
+    """
 
     def attempt(name: str) -> str | None:
         try:
             inspect(root / name)
-        except Exception as error:  # PIL raises nearly anything on damaged files
+        except Exception as error:  # Pillow raises many types on damaged files
             text = f'{type(error).__name__}: {error}'.replace(str(root), '')
             return ' '.join(text.split())
         return None
 
     bad, step = {}, 512
-    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:  # PIL frees the GIL
-        # In parts: map() queues all that it is given, and there may be millions.
+    # Threads are enough, because Pillow releases the interpreter lock.
+    with ThreadPoolExecutor(workers or os.cpu_count()) as pool:
+        # map() queues all of its input, so it gets a part of maybe millions of names.
         for start in track(range(0, len(names), step), f'verify {root.name}'):
             part = names[start : start + step]
             bad |= {
@@ -64,6 +81,7 @@ def find_bad(
 
 
 def refuse(bad: dict[str, str], total: int, what: str, remedy: str) -> None:
+    """Raise :class:`UserError` that names the first bad files, if there are any."""
     first = ', '.join(f'{name} ({error})' for name, error in list(bad.items())[:3])
     more = f' and {len(bad) - 3:,} more' if len(bad) > 3 else ''
     check(not bad, f'{len(bad):,} of {total:,} {what}: {first}{more}: {remedy}')
@@ -81,20 +99,21 @@ def prepare_folder(
     """Verify a folder of images, and list them for mmpretrain's ``CustomDataset``.
 
     Args:
-        out: Gets ``train.txt``: one path relative to ``source`` a line.
-        source: The images, which are read only.
-        labels: Add to each line the number of its first sub-folder, and write
-            ``classes.txt``. Defaults to False.
-        val_fraction: Share of the images to list in ``val.txt`` instead, in [0, 1).
+        out: Folder of the result: ``train.txt`` with one path relative to ``source``
+            per line.
+        source: Folder of the images; it is not changed.
+        labels: Add the class number to each line (the classes are the sub-folders of
+            ``source``), and write ``classes.txt``. Defaults to False.
+        val_fraction: Share of the images, in [0, 1), to list in ``val.txt`` instead.
             Defaults to 0.
-        seed: Of the choice of these. Defaults to 0.
+        seed: Seed of the random choice for ``val.txt``. Defaults to 0.
         skip_bad: List unreadable images in ``unreadable.txt`` instead of raising.
             Defaults to False.
-        workers: Threads that decode images. Defaults to one a CPU.
+        workers: Threads that decode images. Defaults to one per CPU.
 
     Raises:
-        UserError: if there are no images or unreadable ones, a name does not fit into a
-            list, or ``out`` is taken.
+        UserError: if there are no images, an image is unreadable, a name cannot be
+            written into a list file, or ``out`` holds other files.
     """
     check(source.is_dir(), f'--from {source} is not a folder: give a folder of images')
     check(0 <= val_fraction < 1, f'--val-fraction {val_fraction}: give one in [0, 1)')
@@ -103,7 +122,7 @@ def prepare_folder(
     for name in names:
         fits = name == name.strip() and name == name.encode(errors='ignore').decode()
         fits = fits and not {'\n', '\r'} & set(name)
-        check(fits, f'the name {name!r} does not fit into a list file: rename it')
+        check(fits, f'the name {name!r} cannot be in a list file: rename the image')
         no_class = f'{source / name} is in no class folder: move it, or drop --labels'
         check(not labels or '/' in name, no_class)
 

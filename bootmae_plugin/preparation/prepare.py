@@ -1,8 +1,8 @@
-"""Data sets made ready: found or fetched, verified, put in their place.
+"""Prepare the known data sets: find or download them, verify them, put them into place.
 
-Each function returns what stands in ``<out>/.prepared.json`` (``counts``, ``source``,
-``checksums``, ...) and whether this call made it; each raises :class:`UserError` for
-what a user can mend. torch is only imported for the addresses of downloads.
+Each function returns the content of ``<out>/.prepared.json`` (``counts``, ``source``,
+``checksums``, ...) and whether this call built the data set. Only downloads import
+torch, for their addresses.
 """
 
 import gzip
@@ -20,11 +20,11 @@ CIFAR10_CLASSES = [
     *('airplane', 'automobile', 'bird', 'cat', 'deer'),
     *('dog', 'frog', 'horse', 'ship', 'truck'),
 ]
-CAMVID_LABELS = 12  # 11 classes and 11 = void
+CAMVID_LABELS = 12  # 0..10 are classes, 11 is void
 DEBIAN_FASHION_MNIST = '/usr/share/datasets/fashion-mnist'
-# Of the unpacked files, for Debian rewrites the gzip headers. With name and date (31
-# August 2017) put back into these, its files have the published sums of the .gz files;
-# so these are the sums of the official contents.
+# MD5 of the unpacked files, because Debian changes the gzip headers. With the original
+# name and date (31 August 2017) in the headers, Debian's files have the published sums
+# of the .gz files, so their contents are the official ones.
 FASHION_MNIST_MD5 = {
     'train-images-idx3-ubyte': 'f4a8712d7a061bf5bd6d2ca38dc4d50a',
     'train-labels-idx1-ubyte': '9018921c3c673c538a1fc5bad174d6f9',
@@ -36,7 +36,7 @@ FASHION_MNIST_MD5 = {
 def _open_source(
     source: Path, partial: Path, wanted: Callable[[Path], bool], expected: str
 ) -> Path:
-    """The folder that is ``wanted``, at most two levels down an archive or folder."""
+    """Unpack an archive; return the ``wanted`` folder, at most two levels down."""
     top = source
     if not top.is_dir():
         top = partial / 'unpacked'
@@ -49,7 +49,7 @@ def _open_source(
 
 
 def _place(folder: Path, target: Path, names: list[str], unpacked: bool) -> None:
-    """Put a folder in its place: move what we unpacked, copy what is the user's."""
+    """Move a folder that we unpacked to ``target``; copy a folder of the user."""
     if unpacked:
         folder.rename(target)
         return
@@ -61,18 +61,18 @@ def _place(folder: Path, target: Path, names: list[str], unpacked: bool) -> None
 def prepare_cifar10(
     out: Path, source: Path | None = None, workers: int | None = None
 ) -> Prepared:
-    """Make the official CIFAR-10 files, or a copy as images, ready.
+    """Prepare CIFAR-10, as the official files or as images.
 
     Args:
-        out: Gets ``cifar-10-batches-py`` (official), or ``train/<class>/*`` and
-            ``test/<class>/*`` (images).
-        source: Archive or folder of either kind. Defaults to None: download the
+        out: Folder of the result: ``cifar-10-batches-py`` (official), or
+            ``train/<class>/*`` and ``test/<class>/*`` (images).
+        source: Archive or folder of either form. Defaults to None: download the
             official archive into ``out``.
-        workers: Threads that decode images. Defaults to one a CPU.
+        workers: Threads that decode images. Defaults to one per CPU.
 
     Raises:
-        UserError: if a checksum or class name is wrong, an image unreadable, the
-            archive unsafe or damaged, or ``out`` taken.
+        UserError: if a checksum or class name is wrong, an image is unreadable, the
+            archive is unsafe or damaged, or ``out`` holds other files.
     """
 
     def wanted(folder: Path) -> bool:
@@ -91,7 +91,7 @@ def prepare_cifar10(
         _place(
             root, partial / OFFICIAL.base_folder, walk(root), partial in root.parents
         )
-        # A file with the right checksum has 10,000 images.
+        # Each official file has 10,000 images.
         splits = {'train': OFFICIAL.train_list, 'test': OFFICIAL.test_list}
         return {split: 10_000 * len(files) for split, files in splits.items()}
 
@@ -130,16 +130,17 @@ def prepare_cifar10(
 
 
 def prepare_fashion_mnist(out: Path, source: Path | None = None) -> Prepared:
-    """Unpack the Fashion-MNIST files as mmpretrain's ``FashionMNIST`` reads them.
+    """Unpack Fashion-MNIST for mmpretrain's ``FashionMNIST``.
 
     Args:
-        out: Gets ``train-images-idx3-ubyte`` and the three others.
-        source: Folder of these files, with ``.gz`` or without. Defaults to None: those
-            of Debian's ``dataset-fashion-mnist``, else download into ``out``.
+        out: Folder of the result: ``train-images-idx3-ubyte`` and three other files.
+        source: Archive or folder of these files, with or without ``.gz``. Defaults to
+            None: use Debian's package ``dataset-fashion-mnist`` if it is installed,
+            otherwise download into ``out``.
 
     Raises:
-        UserError: if a file is missing, damaged or not the official one, or ``out`` is
-            taken.
+        UserError: if a file is missing, damaged or not the official one, or ``out``
+            holds other files.
     """
 
     def fetch() -> Path:
@@ -159,7 +160,7 @@ def prepare_fashion_mnist(out: Path, source: Path | None = None) -> Prepared:
     def build(partial: Path) -> dict:
         debian = Path(DEBIAN_FASHION_MNIST)
         given = source or (debian if wanted(debian) else fetch())
-        expected = f'the files {", ".join(FASHION_MNIST_MD5)}, with .gz or without'
+        expected = f'the files {", ".join(FASHION_MNIST_MD5)}, with or without .gz'
         root = _open_source(given, partial, wanted, expected)
         for name, md5 in FASHION_MNIST_MD5.items():
             path = packed_or_plain(root, name)
@@ -169,7 +170,7 @@ def prepare_fashion_mnist(out: Path, source: Path | None = None) -> Prepared:
             except (gzip.BadGzipFile, EOFError, zlib.error) as error:
                 raise UserError(f'{path} is damaged ({error}): get it again') from error
             found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-            wrong = f'{path} has MD5 {found} unpacked, expected {md5}'
+            wrong = f'{path} has MD5 {found} when unpacked, expected {md5}'
             check(found == md5, f'{wrong}: get the official file')
             (partial / name).write_bytes(content)
         return {
@@ -182,16 +183,18 @@ def prepare_fashion_mnist(out: Path, source: Path | None = None) -> Prepared:
 
 
 def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepared:
-    """Verify CamVid's images and label maps, and put both in place.
+    """Verify CamVid's images and label maps, and copy or move them into place.
 
     Args:
-        out: Gets ``img_dir`` and ``ann_dir``, each with ``train``, ``val``, ``test``.
-        source: Archive or folder that holds these.
-        workers: Threads that decode images. Defaults to one a CPU.
+        out: Folder of the result: ``img_dir`` and ``ann_dir``, each with ``train``,
+            ``val`` and ``test``.
+        source: Archive or folder that holds both.
+        workers: Threads that decode images. Defaults to one per CPU.
 
     Raises:
-        UserError: if an image lacks its label map of the same size and values 0..11, a
-            map its image, the archive is unsafe or damaged, or ``out`` is taken.
+        UserError: if an image has no label map of the same size with values 0..11, a
+            label map has no image, the archive is unsafe or damaged, or ``out`` holds
+            other files.
     """
 
     def inspect(path: Path) -> None:
@@ -219,7 +222,7 @@ def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepa
                 images
                 and {Path(n).stem for n in maps} <= {Path(n).stem for n in images},
                 f"'{split}' of {source} has {len(images)} images and {len(maps)} label "
-                'maps, expected one map an image: check --from',
+                'maps, expected one label map per image: check --from',
             )
             names = [f'img_dir/{split}/{name}' for name in images]
             bad = find_bad(root, names, workers, inspect)
@@ -236,14 +239,15 @@ def prepare_camvid(out: Path, source: Path, workers: int | None = None) -> Prepa
 
 
 def prepare_digits(out: Path | None = None) -> Prepared:
-    """Check that scikit-learn's digits load, and write them as PNG files if asked.
+    """Check that scikit-learn's digits load; with ``out``, write them as PNG files.
 
     Args:
-        out: Gets ``train/<class>/*.png`` and ``test/<class>/*.png``. Defaults to None:
-            write nothing, since the ``Digits`` data set reads scikit-learn itself.
+        out: Folder of the result: ``train/<class>/*.png`` and ``test/<class>/*.png``.
+            Defaults to None: write nothing, because the data set ``Digits`` reads them
+            from scikit-learn.
 
     Raises:
-        UserError: if scikit-learn is not installed, or ``out`` is taken.
+        UserError: if scikit-learn is not installed, or ``out`` holds other files.
     """
     from ..datasets.digits import load_digits_rgb
 
@@ -270,10 +274,11 @@ def prepare_digit_scenes(out: Path) -> Prepared:
     """Compose the digit scenes and write images and label maps.
 
     Args:
-        out: Gets ``img_dir`` and ``ann_dir``, each with ``train`` and ``test``.
+        out: Folder of the result: ``img_dir`` and ``ann_dir``, each with ``train`` and
+            ``test``.
 
     Raises:
-        UserError: if scikit-learn is not installed, or ``out`` is taken.
+        UserError: if scikit-learn is not installed, or ``out`` holds other files.
     """
     from .digit_scenes import load_digit_scenes
 

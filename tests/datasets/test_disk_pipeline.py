@@ -2,32 +2,20 @@
 
 import json
 
-import pytest
 from PIL import Image
 
 from tests.tiny import ROOT, run_tool
 
-CONFIG = ROOT / 'configs/selfsup/bootmae_deit-tiny_folder-disk.py'
 
-
-@pytest.fixture
-def photos(tmp_path):
-    """Six images of other sizes than the config's, in sub-folders."""
+def test_disk_config_trains(tmp_path):
+    photos, work_dir = tmp_path / 'photos', tmp_path / 'work'
     for i in range(6):
-        path = tmp_path / 'photos' / f'{i % 2}' / f'{i}.jpg'
+        path = photos / f'{i % 2}' / f'{i}.jpg'
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.effect_noise((80 + i, 70), 50).convert('RGB').save(path)
-    return tmp_path / 'photos'
-
-
-@pytest.mark.parametrize(
-    'data_root', ['data_root', 'train_dataloader.dataset.data_root']
-)
-def test_disk_config_trains(tmp_path, photos, data_root):
-    work_dir = tmp_path / 'work'
     run_tool(
-        'train.py', CONFIG, '--work-dir', work_dir, '--cfg-options',
-        f'{data_root}={photos}',
+        'train.py', ROOT / 'configs/selfsup/bootmae_deit-tiny_folder-disk.py',
+        '--work-dir', work_dir, '--cfg-options', f'data_root={photos}',
         # Four epochs, one per stage, of one iteration.
         'train_cfg.max_epochs=4', 'train_dataloader.batch_size=6',
         'default_hooks.logger.interval=1',

@@ -1,4 +1,4 @@
-"""In-memory data: sources, labels, whole batches, corrupt images, missing folders."""
+"""Images in memory: sources, labels, whole batches, corrupt images."""
 
 from pathlib import Path
 
@@ -43,6 +43,29 @@ def test_folder_with_labels(folder):
     assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), resized)
 
 
+def test_images_and_crops_of_another_shape(folder):
+    """The sizes are lists, as a config gives them."""
+    source = dict(type='ImageFolder', data_root=str(folder))
+    data = build(source, img_size=[24, 40])
+    assert data.images.shape == (6, 3, 24, 40)
+    # 40x50 (height x width) becomes 32x40, of which the central 24 rows remain.
+    expected = Image.open(folder / 'cat/1.png').resize((40, 32), Image.BICUBIC)
+    expected = np.asarray(expected.crop((0, 4, 40, 28)))
+    assert np.array_equal(data.images[1].permute(1, 2, 0).numpy(), expected)
+    crop = dict(
+        type='BatchRandomResizedCrop',
+        size=[12, 20],
+        scale=(1, 1),
+        ratio=(40 / 24, 40 / 24),
+        flip_prob=0,
+    )
+    preprocessor = MODELS.build(dict(type='BatchDataPreprocessor', augment=crop))
+    out = preprocessor(data.__getitems__([1]), training=True)['inputs'][0]
+    small = Image.fromarray(expected).resize((20, 24), Image.BICUBIC)
+    small = np.asarray(small.resize((20, 12), Image.BICUBIC)).astype(int)
+    assert np.abs(out.permute(1, 2, 0).numpy() - small).max() <= 1
+
+
 def test_folder_without_labels_and_list_files(folder):
     source = dict(type='ImageFolder', data_root=str(folder), with_label=False)
     data = build(source, with_label=False)
@@ -83,7 +106,7 @@ def test_a_batch_is_one_indexing_and_every_image_comes_once(folder):
         )
 
 
-def test_preprocessor_normalises_and_never_augments_evaluation(folder):
+def test_preprocessor_normalizes_and_never_augments_evaluation(folder):
     data = build(dict(type='ImageFolder', data_root=str(folder)))
     preprocessor = MODELS.build(
         dict(
@@ -157,7 +180,7 @@ def test_labels_missing_for_evaluation(folder):
     lines = folder / 'lines.txt'
     lines.write_text('cat/0.png 0\ndog/1.png\n')
     source = dict(type='ImageFolder', data_root=str(folder))
-    with pytest.raises(UserError, match=r'line 2 has no label'):
+    with pytest.raises(UserError, match=r'line 2 has no label: write the path'):
         build(dict(source, ann_file=str(lines)))
     with pytest.raises(UserError, match=r'6 images have no label'):
         build(dict(source, with_label=False))

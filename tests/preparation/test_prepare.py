@@ -6,6 +6,7 @@ import http.server
 import os
 import pickle
 import shutil
+import subprocess
 import sys
 import threading
 import urllib.request
@@ -381,7 +382,7 @@ def test_folder_errors(tmp_path, photos):
     picture(photos / 'top.png')
     fails('top.png is in no class folder', labels=True)
     picture(photos / 'two\nlines.png')
-    fails('does not fit into a list file')
+    fails('cannot be in a list file')
 
 
 # ---------------------------------------------------------------- CamVid, digits, tool
