@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import os
 import stat
 import tarfile
 import zipfile
@@ -43,20 +44,21 @@ class _Limits:
     """Checks of every member, before it is written.
 
     Args:
+        into: Folder that the members are written to.
         max_bytes: Largest sum of the sizes that the members announce. Neither tarfile
             nor zipfile writes more than these.
         max_members: Largest number of members.
     """
 
-    def __init__(self, max_bytes: int, max_members: int) -> None:
-        self.max_bytes, self.max_members = max_bytes, max_members
-        self.bytes, self.names = 0, set()
+    def __init__(self, into: Path, max_bytes: int, max_members: int) -> None:
+        self.into, self.max_bytes, self.max_members = into, max_bytes, max_members
+        self.bytes = self.members = 0
 
-    def check(self, name: str, size: int, is_plain: bool) -> None:
+    def check(self, name: str, size: int, is_file: bool, is_folder: bool) -> None:
         """Raise :class:`_RefusedError` if a member must not be unpacked."""
         self.bytes += size
-        path = Path(name)
-        if not is_plain:
+        self.members += 1
+        if not (is_file or is_folder):
             why = 'is a link, special or encrypted'
         elif name.startswith('/') or name[1:2] == ':':
             why = 'has an absolute name'
@@ -66,13 +68,12 @@ class _Limits:
             why = 'has an unusual name'
         elif size < 0:
             why = f'announces {size:,} bytes'
-        elif self.bytes > self.max_bytes or len(self.names) >= self.max_members:
+        elif self.bytes > self.max_bytes or self.members > self.max_members:
             limit = f'{self.max_bytes:,} bytes or {self.max_members:,} members'
             why = f'exceeds {limit} unpacked'
-        elif path in self.names:
+        elif is_file and os.path.lexists(self.into / name):
             why = 'is there twice'
         else:
-            self.names.add(path)
             return
         raise _RefusedError(f'member {name[:200]!r} {why}')
 
@@ -86,8 +87,8 @@ def _unpack_tar(path: Path, into: Path, limits: _Limits) -> None:
     with tarfile.open(path, 'r:*', tarinfo=_Member) as tar:
         for member in track(tar, f'unpack {path.name}'):
             # The filter would take links that stay inside; no data set needs them.
-            plain = (member.isdir() or member.isreg()) and not member.issparse()
-            limits.check(member.name, member.size, plain)
+            is_file = member.isreg() and not member.issparse()
+            limits.check(member.name, member.size, is_file, member.isdir())
             tar.extract(member, into, set_attrs=False, filter='data')
         # tarfile takes a cut or damaged header for the end of the archive. A real end
         # is zero blocks. Reading to the last byte makes gzip and xz verify their sums.
@@ -105,7 +106,9 @@ def _unpack_zip(path: Path, into: Path, limits: _Limits) -> None:
         for info in track(archive.infolist(), f'unpack {path.name}'):
             mode = stat.S_IFMT(info.external_attr >> 16)
             plain = mode in (0, stat.S_IFREG, stat.S_IFDIR) and not info.flag_bits & 1
-            limits.check(info.filename, info.file_size, plain)
+            is_folder = plain and info.is_dir()
+            is_file = plain and not is_folder
+            limits.check(info.filename, info.file_size, is_file, is_folder)
             archive.extract(info, into)  # verifies the checksum
 
 
@@ -150,7 +153,7 @@ def extract(
         UserError: if a member is refused, the limits are exceeded, the archive is cut
             or damaged, or this Python has no safe tarfile filters.
     """
-    limits = _Limits(max_bytes, max_members)
+    limits = _Limits(into, max_bytes, max_members)
     with _errors_in_one_line(path):
         is_zip = zipfile.is_zipfile(path) and not tarfile.is_tarfile(path)
         (_unpack_zip if is_zip else _unpack_tar)(path, into, limits)

@@ -194,6 +194,13 @@ def damaged(draw) -> bytes:
     return bytes(data)
 
 
+def test_a_folder_may_be_listed_twice(tmp_path):
+    archive = pack(camvid_images(tmp_path / 'camvid'), 'tar')
+    with tarfile.open(archive, 'a') as tar:
+        tar.add(tmp_path / 'camvid/img_dir', 'camvid/img_dir', recursive=False)
+    assert prepare.prepare_camvid(tmp_path / 'out', archive)[1]
+
+
 def test_an_old_python_without_filters_is_named(tmp_path, monkeypatch):
     archive = pack(camvid_images(tmp_path / 'camvid'), 'tar')
     monkeypatch.delattr(tarfile, 'data_filter')
