@@ -2,7 +2,6 @@
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
 from mmpretrain.registry import DATASETS, HOOKS, MODELS, PARAM_SCHEDULERS
 
@@ -17,7 +16,6 @@ from tests.config_files import (
     make_shallow,
     read,
 )
-from tests.tiny import ROOT
 
 
 @pytest.mark.parametrize('name', CONFIGS, ids=str)
