@@ -1,4 +1,4 @@
-"""The bootstrapped model: branches by stage, the teacher, the state_dict."""
+"""The algorithm: branches by stage, the teacher, the state_dict, bad combinations."""
 
 import copy
 
@@ -30,7 +30,7 @@ def build(**changes):
     return MODELS.build({**copy.deepcopy(CFG), **changes})
 
 
-def test_pixels_in_stage_one_then_the_frozen_encoder():
+def test_stage_one_predicts_pixels_and_stage_two_the_frozen_encoder():
     model, images = build().train(), torch.randn(4, 3, 32, 32)
     assert set(model.loss(images)) == {'loss_pixel'}
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_pixels_in_stage_one_then_the_frozen_encoder():
     assert not torch.equal(model.target_generator(images), frozen)
 
 
-def test_the_teacher_is_frozen_and_once_in_the_state_dict():
+def test_the_teacher_is_frozen_and_appears_once_in_the_state_dict():
     model = build().train()
     teacher = model.target_generator
     model.start_stage(2)
@@ -87,7 +87,7 @@ def test_the_inactive_branch_gets_no_gradient():
     assert all(p.grad is not None for p in model.head['pixel'].parameters())
 
 
-def test_student_reset_keeps_the_teacher():
+def test_resetting_the_student_keeps_the_teacher():
     model = build()
     before = model.backbone.blocks[0].mlp.fc1.weight.clone()
     model.start_stage(2, student='reset')
@@ -98,7 +98,7 @@ def test_student_reset_keeps_the_teacher():
     assert not torch.equal(teacher.blocks[0].mlp.fc1.weight, before)
 
 
-def test_runs_one_stage_without_a_teacher():
+def test_a_model_without_a_teacher_trains_pixels():
     head = dict(type='PixelHead')
     model = build(head=head, target_generator=None)
     assert set(model.loss(torch.randn(2, 3, 32, 32))) == {'loss_main'}
@@ -118,13 +118,15 @@ def test_runs_one_stage_without_a_teacher():
         (dict(neck=dict(pixel=CFG['neck'])), r"none for the branches .'feature'"),
     ],
 )
-def test_parts_that_do_not_fit(changes, words):
+def test_parts_that_do_not_fit_each_other_are_refused(changes, words):
     with pytest.raises(UserError, match=words):
         build(**changes)
 
 
-def test_images_of_another_size_than_the_mask_grid():
-    with pytest.raises(UserError, match=r'.48, 48. do not fit.*.8, 8. patches'):
+def test_images_of_another_size_than_the_encoder_are_refused():
+    with pytest.raises(
+        UserError, match=r'.48, 48. do not fit the encoder.*.8, 8. patches'
+    ):
         build().loss(torch.randn(1, 3, 48, 48))
 
 
@@ -135,7 +137,7 @@ def test_the_teacher_follows_the_model_to_a_device_or_dtype():
     assert all(p.is_meta for p in meta.target_generator.parameters())
 
 
-def test_a_stage_without_a_branch():
+def test_a_stage_without_a_branch_is_refused():
     model = build(head=dict(type='PixelHead', last_stage=1))
     with pytest.raises(UserError, match='no branch is trained in stage 2'):
         model.start_stage(2)
@@ -182,7 +184,9 @@ def test_gradients_have_the_strides_of_their_parameters():
 
 
 @pytest.mark.parametrize('out_type', ['raw', 'avg'])
-def test_gradients_of_an_unmasked_encoder_have_their_strides(out_type):
+def test_gradients_of_an_unmasked_encoder_have_the_strides_of_their_parameters(
+    out_type,
+):
     encoder = MODELS.build(dict(CFG['backbone'], out_type=out_type))
     encoder(torch.randn(2, 3, 32, 32))[0].square().sum().backward()
     for name, parameter in encoder.named_parameters():

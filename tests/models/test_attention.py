@@ -1,4 +1,4 @@
-"""Attention is the same by every kernel, and where only some tokens are wanted."""
+"""Attention gives the same values with every kernel and for a part of the tokens."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ def grads(loss, *tensors):
 
 
 @pytest.mark.parametrize('tokens', [(18, 18), (48, 66)])
-def test_plain_equals_torch_with_gradients(tokens):
+def test_plain_attention_equals_torch_with_gradients(tokens):
     q = torch.randn(2, 3, tokens[0], 16, requires_grad=True)
     k, v = (torch.randn(2, 3, tokens[1], 16, requires_grad=True) for _ in range(2))
     ours, theirs = attend_plain(q, k, v), F.scaled_dot_product_attention(q, k, v)
@@ -26,7 +26,7 @@ def test_plain_equals_torch_with_gradients(tokens):
         assert torch.allclose(a, b, atol=1e-5)
 
 
-def test_bfloat16_takes_the_plain_kernel_on_a_cpu_and_stays_near(monkeypatch):
+def test_bfloat16_on_a_cpu_uses_plain_attention_and_is_accurate(monkeypatch):
     calls = []
     plain = attend_plain
     monkeypatch.setattr(
@@ -34,7 +34,7 @@ def test_bfloat16_takes_the_plain_kernel_on_a_cpu_and_stays_near(monkeypatch):
     )
     layer, x = Attention(48, 3), torch.randn(2, 18, 48)
     exact = layer(x)
-    assert not calls  # float32 is torch's
+    assert not calls  # float32 uses torch's kernel
     with torch.autocast('cpu', torch.bfloat16):
         fast = layer(x)
     assert len(calls) == 1
@@ -48,7 +48,7 @@ def test_bfloat16_takes_the_plain_kernel_on_a_cpu_and_stays_near(monkeypatch):
 
 
 @pytest.mark.parametrize('kind', ['self', 'cross'])
-def test_the_last_tokens_alone_are_those_of_all(kind):
+def test_computing_the_last_tokens_only_gives_the_same_values(kind):
     x = torch.randn(2, 10, 24, requires_grad=True)
     context = torch.randn(2, 5, 32)
     if kind == 'self':

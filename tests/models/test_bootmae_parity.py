@@ -1,4 +1,4 @@
-"""BootMAE equals the official code: predictions, features, losses, gradients."""
+"""BootMAE equals the official code in predictions, features, losses and gradients."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Decoders equal ones that are written out naively."""
+"""Decoders equal naive implementations, one sample or one query at a time."""
 
 import pytest
 import torch
@@ -18,13 +18,13 @@ GEOMETRY = Geometry((32, 32), 4, 3, 48, 12, 2)
 
 
 def naive(decoder, latent, mask):
-    """Mask tokens put to their places, one sample at a time, as the paper draws it."""
+    """Restore the raster order, one sample at a time, as in the figure of the paper."""
     out = []
     x = decoder.embed(latent)
     for b in range(len(latent)):
         row = decoder.mask_token[0].repeat(64, 1)
-        for token, place in zip(x[b, 2:], mask.ids_keep[b], strict=True):
-            row[place] = token
+        for token, index in zip(x[b, 2:], mask.ids_keep[b], strict=True):
+            row[index] = token
         row = torch.cat([x[b, :2], row]) + decoder.pos_embed[0]
         row = row[None]
         for block in decoder.blocks:
@@ -33,7 +33,7 @@ def naive(decoder, latent, mask):
     return torch.stack(out)
 
 
-def test_equals_the_naive_decoder_with_gradients():
+def test_mae_decoder_equals_the_naive_one_with_gradients():
     decoder = MAEDecoder(GEOMETRY, embed_dims=32, depth=2, num_heads=4)
     mask = RandomMasking(0.75)(3, (8, 8), torch.device('cpu'))
     latent = torch.randn(3, 18, 48, requires_grad=True)
@@ -90,16 +90,16 @@ def test_a_subclass_may_choose_in_the_cross_attention_decoder():
     assert out.shape == (3, 24, 32)
 
 
-def test_cross_mae_equals_one_query_at_a_time():
+def test_cross_mae_decodes_every_query_by_itself():
     decoder = CrossMAEDecoder(GEOMETRY, embed_dims=32, depth=2, num_heads=4)
     mask = RandomMasking(0.75)(2, (8, 8), torch.device('cpu'))
     latent = Latent(torch.randn(2, 18, 48), {})
     ours = decoder(latent, decoder.choose(mask))
     assert ours.shape == (2, 48, 32)
     context = decoder.norm_context(decoder.embed(latent.tokens))
-    for i in range(48):  # no query knows of another
-        place = decoder.pos_embed[0, 2:][mask.ids_mask[:, i : i + 1]]
-        x = decoder.mask_token + place
+    for i in range(48):  # one query at a time
+        pos_embed = decoder.pos_embed[0, 2:][mask.ids_mask[:, i : i + 1]]
+        x = decoder.mask_token + pos_embed
         for block in decoder.blocks:
             heads = [
                 t.unflatten(-1, (4, 8))
@@ -127,19 +127,19 @@ def test_a_share_of_the_masked_patches_is_predicted(masking):
     for row, masked in zip(chosen.ids_predict, mask.ids_mask, strict=True):
         assert len(set(row.tolist())) == 12  # no patch twice, masked ones only
         assert set(row.tolist()) <= set(masked.tolist())
-    # Every place has its turn, whatever the order the masking gives.
+    # Every position is chosen sometimes, for masks in raster order, too.
     counts = torch.bincount(chosen.ids_predict.flatten(), minlength=64)
     assert (counts > 0).all()
     assert torch.equal(chosen.dense(), mask.dense())
-    # The same patches as with all predicted: what is left out changes nothing.
+    # Leaving patches out does not change the predictions of the others.
     everything = decoder(latent, mask)
-    place = (mask.ids_mask[:, None] == chosen.ids_predict[..., None]).int().argmax(-1)
-    expected = everything.gather(1, place[..., None].expand(-1, -1, 32))
+    index = (mask.ids_mask[:, None] == chosen.ids_predict[..., None]).int().argmax(-1)
+    expected = everything.gather(1, index[..., None].expand(-1, -1, 32))
     assert torch.allclose(decoder(latent, chosen), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize('ratio', [0.0, 1.5])
-def test_a_predict_ratio_outside_is_refused(ratio):
+def test_a_predict_ratio_out_of_range_is_refused(ratio):
     with pytest.raises(UserError, match=f'predict_ratio={ratio}'):
         CrossMAEDecoder(GEOMETRY, embed_dims=32, num_heads=4, predict_ratio=ratio)
 

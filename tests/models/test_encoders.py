@@ -1,4 +1,4 @@
-"""Encoders: parity with timm, masked and unmasked, pooling, freezing, bad input."""
+"""Encoders: parity with timm, masks, pooling, freezing, layer depth, bad input."""
 
 import pytest
 import timm
@@ -34,7 +34,7 @@ def test_unmasked_deit_equals_timm(img_size, patch_size, width):
         out_type='raw',
     ).eval()
     weights = {k: v for k, v in theirs.state_dict().items() if 'head' not in k}
-    ours.load_state_dict(weights)  # by name, nothing left over
+    ours.load_state_dict(weights)  # strictly, the names are the same
     images = torch.randn(2, 3, img_size, img_size)
     with torch.no_grad():
         expected, tokens = theirs.forward_features(images), ours(images)[0]
@@ -49,7 +49,7 @@ def test_arch_names_are_the_standard_sizes():
 
 
 def test_masked_tokens_are_those_of_the_visible_patches():
-    """Encoding by the mask is encoding the sub-sequence, positions included."""
+    """A masked encoder equals an encoder of the visible tokens with their positions."""
     model = small().eval()
     images = torch.randn(2, 3, 32, 32)
     mask = RandomMasking(0.75)(2, (8, 8), images.device)
@@ -74,17 +74,17 @@ def test_position_embedding_matters_masked_and_unmasked(masked):
     assert not torch.allclose(before, model.encode(images, mask).tokens, atol=1e-3)
 
 
-def test_sincos_by_hand_on_a_non_square_grid():
-    place = sincos_pos_embed(8, (2, 3), 1)[0]
-    assert place.shape == (7, 8)
-    assert place[0].tolist() == [0] * 8
+def test_sincos_pos_embed_by_hand_on_a_non_square_grid():
+    table = sincos_pos_embed(8, (2, 3), 1)[0]
+    assert table.shape == (7, 8)
+    assert table[0].tolist() == [0] * 8
     row, col = 1, 2  # patch 5
     omega = torch.tensor([1.0, 10000**-0.5])
     expected = torch.cat(
         [(col * omega).sin(), (col * omega).cos(), (row * omega).sin(),
          (row * omega).cos()]
     )  # fmt: skip
-    assert torch.allclose(place[1 + 5], expected, atol=1e-6)
+    assert torch.allclose(table[1 + 5], expected, atol=1e-6)
 
 
 def test_out_types_by_hand():

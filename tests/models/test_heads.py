@@ -1,4 +1,4 @@
-"""Losses, target normalisation and explained variance against naive loops."""
+"""Losses, target normalization and explained variance against naive loops."""
 
 import importlib
 
@@ -63,10 +63,10 @@ def naive_norm(target_norm, t):
                     row.var(correction=0) + 1e-6
                 ) ** 0.5
     else:  # the first batch of 'position': its own statistics
-        centred = t - t.mean(0)
+        centered = t - t.mean(0)
         for c in range(t.shape[2]):
             out[..., c] = (
-                centred[..., c] / (centred[..., c].square().mean() + 1e-6) ** 0.5
+                centered[..., c] / (centered[..., c].square().mean() + 1e-6) ** 0.5
             )
     return out
 
@@ -101,14 +101,14 @@ def test_explained_is_one_for_a_perfect_and_zero_for_a_constant_prediction():
     assert explained == pytest.approx(0, abs=1e-5)
 
 
-def test_stages_of_a_branch():
+def test_a_branch_is_active_from_its_first_to_its_last_stage():
     head = PixelHead(8, geometry=GEOMETRY, last_stage=1)
     assert [head.active(stage) for stage in (1, 2, 3)] == [True, False, False]
     head = features('none', first_stage=2)
     assert [head.active(stage) for stage in (1, 2, 3)] == [False, True, True]
 
 
-def test_the_prediction_layer_is_new_only_at_the_first_switch():
+def test_the_prediction_layer_is_reset_in_the_first_stage_of_the_branch_only():
     head = features('position', first_stage=2)
     before = head.pred.weight.clone()
     head.start_stage(2)
@@ -118,7 +118,7 @@ def test_the_prediction_layer_is_new_only_at_the_first_switch():
     assert torch.equal(second, head.pred.weight)
 
 
-def test_bad_input():
+def test_bad_options_are_refused():
     with pytest.raises(UserError, match="target_norm='batch'.*position"):
         features('batch')
     with pytest.raises(UserError, match='needs a teacher'):
@@ -141,7 +141,7 @@ def test_neighbor_weight_by_a_loop():
             assert float(weight[b, i]) == pytest.approx(expected)
 
 
-def test_weighted_loss_is_the_papers_ratio_of_means():
+def test_weighted_loss_is_the_ratio_of_means_of_the_paper():
     head = PixelHead(8, geometry=GEOMETRY, weight_neighbors=True)
     images, mask = torch.rand(3, 3, 16, 16), RandomMasking(0.5)(**MASK)
     x = torch.randn(3, 8, 8)
@@ -155,7 +155,7 @@ def test_weighted_loss_is_the_papers_ratio_of_means():
     assert torch.allclose(head.loss(x, images, mask)['loss'], expected, rtol=1e-5)
 
 
-def test_channel_normalisation_by_a_loop():
+def test_channel_normalization_by_a_loop():
     head = PixelHead(8, geometry=GEOMETRY, norm_pix='channel')
     images = torch.rand(2, 3, 16, 16)
     target = head.target(images)[0].view(2, 16, 4, 4, 3)
@@ -181,7 +181,7 @@ def test_shared_bias_is_a_transposed_convolution():
     assert torch.allclose(ours, expected, atol=1e-5)
 
 
-def test_the_warmup_is_a_share():
+def test_a_warmup_that_is_no_share_is_refused():
     with pytest.raises(UserError, match='loss_warmup=25'):
         PixelHead(8, geometry=GEOMETRY, loss_warmup=25)
 

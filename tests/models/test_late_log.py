@@ -1,4 +1,4 @@
-"""What is logged: the step's own values on a CPU, those of the step before on a GPU."""
+"""Logged values: of the current step on a CPU, of the previous step on a GPU."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ import torch
 from bootmae_plugin.models.late_log import LateLog
 
 
-def test_a_cpu_gives_the_values_of_the_step():
+def test_a_cpu_logs_the_current_step():
     log = LateLog()
     for step in (1.0, 2.0):
         values = dict(loss=torch.tensor(step), explained=torch.tensor([step / 2]))
@@ -16,17 +16,17 @@ def test_a_cpu_gives_the_values_of_the_step():
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
-def test_a_gpu_gives_those_of_the_step_before_without_waiting():
+def test_a_gpu_logs_the_previous_step():
     log, seen = LateLog(), []
     for step in (1.0, 2.0, 3.0):
         values = dict(loss=torch.tensor(step, device='cuda'))
         seen.append(float(log(values)['loss']))
     assert seen == [1.0, 1.0, 2.0]
-    # Another branch has started: its own values, not those of other names.
+    # A branch has started: values with other names are not exchanged.
     assert float(log(dict(other=torch.tensor(7.0, device='cuda')))['other']) == 7.0
 
 
-def test_the_algorithm_logs_what_it_trains():
+def test_the_algorithm_logs_its_losses():
     from tests.models.test_algorithm import build
 
     model = build().train()

@@ -1,4 +1,4 @@
-"""MAE equals the official code (golden file) and mmpretrain's implementation."""
+"""MAE equals the official code (golden files) and mmpretrain's implementation."""
 
 import numpy as np
 import pytest
@@ -38,7 +38,7 @@ def relative(a, b):
 
 
 @pytest.mark.parametrize('path', golden_files('mae_*.npz'))
-def test_golden_mae(path):
+def test_mae_equals_the_official_code(path):
     data = np.load(path)
     config = [int(n) for n in data['config']]
     model = build_mae(*config, norm_pix=bool(data['norm_pix']))
@@ -46,7 +46,7 @@ def test_golden_mae(path):
     own = model.state_dict()
     weights = {k[7:]: data[k] for k in data.files if k.startswith('weight/')}
     weights = from_mae({k: torch.from_numpy(v) for k, v in weights.items()})
-    # The fixed embeddings that we compute are the official ones.
+    # The computed position embeddings equal the official ones.
     assert relative(own['backbone.pos_embed'], weights['backbone.pos_embed']) < 1e-6
     assert relative(own['neck.pos_embed'], weights['neck.pos_embed']) < 1e-6
     model.load_state_dict(weights)
@@ -126,7 +126,7 @@ def test_loss_and_gradients_equal_mmpretrain(monkeypatch):
         {k: p.grad for k, p in theirs.named_parameters() if p.requires_grad}
     )
     named = {k: p.grad for k, p in ours.named_parameters() if p.requires_grad}
-    gradients.pop('stage_number')  # which the conversion adds
+    gradients.pop('stage_number')  # added by the conversion
     assert gradients.keys() == named.keys()
     for key, grad in named.items():
         assert torch.allclose(grad, gradients[key], rtol=1e-4, atol=1e-5), key
@@ -144,6 +144,6 @@ def test_masked_tokens_do_not_reach_the_encoder():
     assert torch.equal(latent.tokens, model.backbone.encode(changed, mask).tokens)
 
 
-def test_mask_is_a_named_pair():
+def test_a_dense_mask_is_true_where_a_patch_is_masked():
     mask = Mask(torch.tensor([[2, 0]]), torch.tensor([[1, 3]]))
     assert mask.dense().tolist() == [[False, True, False, True]]

@@ -1,4 +1,4 @@
-"""Masks: exact counts, uniform or in blocks, reproducible, bad ratios."""
+"""Masks: exact counts, distributions, seeds, other ratios, bad options."""
 
 import pytest
 import torch
@@ -12,7 +12,7 @@ KINDS = [RandomMasking, GridMasking, BlockMasking, lambda: BlockMasking(scatter=
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_every_patch_is_visible_or_masked_once(kind):
+def test_every_patch_is_either_visible_or_masked(kind):
     mask = kind()(100, (8, 12), CPU)
     assert mask.ids_keep.shape == (100, 24)
     assert mask.ids_mask.shape == (100, 72)
@@ -22,7 +22,7 @@ def test_every_patch_is_visible_or_masked_once(kind):
 
 
 @pytest.mark.parametrize('kind', KINDS)
-def test_the_seed_gives_the_masks_and_samples_differ(kind):
+def test_a_seed_repeats_the_masks_and_samples_differ(kind):
     torch.manual_seed(3)
     first = kind()(4, (8, 8), CPU)
     torch.manual_seed(3)
@@ -38,14 +38,14 @@ def test_random_patches_are_visible_equally_often():
     assert float((share - 0.25).abs().max()) < 6 * (0.25 * 0.75 / 20_000) ** 0.5
 
 
-def test_grid_keeps_one_patch_of_each_cell_at_its_own_place():
+def test_grid_masking_keeps_one_random_patch_of_each_cell():
     mask = GridMasking(0.75)(4000, (6, 4), CPU)
     visible = (~mask.dense()).view(4000, 6, 4)
     cells = visible.unfold(1, 2, 2).unfold(2, 2, 2)  # (B, 3, 2, 2, 2)
     assert torch.equal(cells.sum((-1, -2)), torch.ones(4000, 3, 2, dtype=torch.long))
     share = cells.float().mean(0).flatten(2)
     assert float((share - 0.25).abs().max()) < 6 * (0.25 * 0.75 / 4000) ** 0.5
-    # The indices are those of the visible patches, in raster order.
+    # The indices of the visible patches come in raster order.
     for ids, row in zip(mask.ids_keep[:9], visible[:9], strict=True):
         assert torch.equal(ids, row.flatten().nonzero()[:, 0])
 
@@ -60,7 +60,7 @@ def test_blocks_have_the_exact_count_over_many_draws():
 
 
 def borders(dense, rows, cols):
-    """Neighbouring pairs of a masked and a visible patch, on average."""
+    """Return the mean number of neighboring pairs of a masked and a visible patch."""
     m = dense.view(-1, rows, cols)
     pairs = (m[:, 1:] != m[:, :-1]).sum((1, 2)) + (m[..., 1:] != m[..., :-1]).sum(
         (1, 2)
@@ -68,7 +68,7 @@ def borders(dense, rows, cols):
     return float(pairs.float().mean())
 
 
-def test_blocks_are_blocks_and_scattering_loosens_them():
+def test_blocks_have_short_borders_and_scattering_lengthens_them():
     random, blocks, scattered = (
         borders(masking(500, (14, 14), CPU).dense(), 14, 14)
         for masking in (RandomMasking(), BlockMasking(), BlockMasking(scatter=0.18))
@@ -90,7 +90,7 @@ def test_a_single_block_is_a_rectangle_within_the_area_and_aspect():
     assert rectangles > 300
 
 
-def test_too_few_blocks_are_completed_at_random(monkeypatch):
+def test_masks_with_too_few_blocks_are_completed_at_random(monkeypatch):
     monkeypatch.setattr(BlockMasking, 'num_blocks', lambda *_: 1)
     dense = BlockMasking(0.75)(4000, (14, 14), CPU).dense()
     assert torch.equal(dense.sum(dim=1), torch.full((4000,), 147))
@@ -99,7 +99,7 @@ def test_too_few_blocks_are_completed_at_random(monkeypatch):
 
 
 @pytest.mark.parametrize('kind', [RandomMasking, GridMasking])
-def test_another_ratio(kind):
+def test_with_ratio_changes_the_copy_only(kind):
     masking = kind(0.75)
     other = masking.with_ratio(8 / 9)
     assert type(other) is kind
@@ -107,7 +107,7 @@ def test_another_ratio(kind):
     assert masking(2, (6, 6), CPU).ids_keep.shape == (2, 9)  # unchanged
 
 
-def test_another_ratio_keeps_the_other_options():
+def test_with_ratio_keeps_the_other_options():
     options = dict(min_area=4, max_area=9, min_aspect=0.5, scatter=0.1)
     other = BlockMasking(0.75, **options).with_ratio(0.5)
     torch.manual_seed(1)
@@ -116,7 +116,7 @@ def test_another_ratio_keeps_the_other_options():
     assert torch.equal(mask.ids_mask, BlockMasking(0.5, **options)(3, (8, 8), CPU)[1])
 
 
-def test_another_ratio_is_checked():
+def test_with_ratio_refuses_a_bad_ratio():
     with pytest.raises(UserError, match='mask_ratio=1.5 must lie'):
         RandomMasking().with_ratio(1.5)
     with pytest.raises(UserError, match='mask_ratio=0.6.*grid masking'):
@@ -124,11 +124,11 @@ def test_another_ratio_is_checked():
 
 
 @pytest.mark.parametrize(('ratio', 'keep'), [(0.1, 57), (0.5, 32), (0.75, 16)])
-def test_number_visible_is_that_of_the_official_code(ratio, keep):
+def test_the_number_of_visible_patches_equals_the_official_code(ratio, keep):
     assert RandomMasking(ratio).num_keep(64) == keep
 
 
-def test_no_visible_or_no_masked_patch():
+def test_a_mask_without_a_visible_or_a_masked_patch_is_refused():
     with pytest.raises(UserError, match='mask_ratio=0.99 leaves 0 of 64'):
         RandomMasking(0.99).num_keep(64)
     with pytest.raises(UserError, match='leaves 0 of 1'):
@@ -137,12 +137,12 @@ def test_no_visible_or_no_masked_patch():
 
 
 @pytest.mark.parametrize('ratio', [0, 1, -0.5, 1.5])
-def test_ratio_out_of_range(ratio):
+def test_a_ratio_out_of_range_is_refused(ratio):
     with pytest.raises(UserError, match=f'mask_ratio={ratio} must lie'):
         RandomMasking(ratio)
 
 
-def test_what_the_other_masks_cannot_do():
+def test_bad_options_are_refused():
     with pytest.raises(UserError, match=r'mask_ratio=0.6.*0.75, 0.8889'):
         GridMasking(0.6)
     with pytest.raises(UserError, match='2x2.*7x8 patches'):
@@ -155,7 +155,7 @@ def test_what_the_other_masks_cannot_do():
         Mask.from_dense(torch.tensor([[True, False], [True, True]]))
 
 
-def test_mask_from_dense_and_back():
+def test_a_mask_converts_from_dense_and_back():
     dense = torch.tensor([[True, False, True, False], [False, True, True, False]])
     mask = Mask.from_dense(dense)
     assert mask.ids_keep.tolist() == [[1, 3], [0, 3]]
@@ -163,7 +163,7 @@ def test_mask_from_dense_and_back():
     assert torch.equal(mask.dense(), dense)
 
 
-def test_masks_are_modules_without_state():
+def test_maskings_are_modules_without_state():
     for kind in KINDS:
         assert isinstance(kind(), nn.Module)
         assert not kind().state_dict()

@@ -1,4 +1,4 @@
-"""A training step reads nothing from the device: a GPU would have to wait for it."""
+"""A training step reads no values on the host, which would make a GPU wait."""
 
 from collections import Counter
 

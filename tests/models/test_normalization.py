@@ -1,4 +1,4 @@
-"""Statistics of feature targets, against those of the whole data set."""
+"""Running statistics of feature targets against those of the whole data set."""
 
 import pytest
 import torch

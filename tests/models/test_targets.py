@@ -1,4 +1,4 @@
-"""Teachers: decay schedules by hand, the moving average, other backbones."""
+"""Teachers: decay schedules, the moving average, loading other backbones, grids."""
 
 import copy
 
@@ -47,7 +47,7 @@ def test_constant_and_cosine_decay():
 @pytest.mark.parametrize(
     ('epoch', 'weight'), [(0, 0.0), (80, 0.4), (200, 1.0), (400, 1.0)]
 )
-def test_feature_weight_ramps_over_a_quarter_of_the_epochs(epoch, weight):
+def test_the_feature_loss_warms_up_over_a_quarter_of_the_epochs(epoch, weight):
     head = dict(type='FeatureHead', loss_warmup=0.25)
     model = build(head=dict(feature=head))
     model.start_epoch(epoch, 800)
@@ -61,7 +61,7 @@ def test_feature_weight_ramps_over_a_quarter_of_the_epochs(epoch, weight):
     assert float(loss) == pytest.approx(weight * float(whole), rel=1e-5)
 
 
-def test_the_average_by_hand():
+def test_the_moving_average_by_hand():
     encoder, teacher = student(), EMAEncoder(0.9)
     teacher.attach(encoder)
     expected = copy.deepcopy(encoder.state_dict())
@@ -93,14 +93,14 @@ def test_the_average_moves_only_while_it_is_the_target():
     assert torch.allclose(model.target_generator.encoder.cls_token, expected)
 
 
-def test_without_the_final_norm():
+def test_features_before_the_final_norm():
     encoder, teacher = student().eval(), EMAEncoder(final_norm=False)
     teacher.attach(encoder)
     images = torch.randn(2, 3, 32, 32)
     x = encoder.embed(images)
     for block in encoder.blocks:
         x = block(x)
-    assert torch.allclose(teacher(images), x[:, 2:], atol=1e-6)  # and no more of it
+    assert torch.allclose(teacher(images), x[:, 2:], atol=1e-6)
 
 
 BACKBONES = dict(
@@ -201,7 +201,7 @@ def test_a_model_without_init_weights_loads_its_teacher_before_its_first_use(tmp
     assert_loaded(again.target_generator, {k: v + 1 for k, v in weights.items()})
 
 
-def test_a_teacher_of_the_plugin_loads_its_checkpoint(tmp_path):
+def test_a_teacher_with_our_encoder_loads_a_pretraining_checkpoint(tmp_path):
     trained = student()
     weights = {'backbone.' + k: v for k, v in trained.state_dict().items()}
     torch.save(dict(state_dict=weights), tmp_path / 'a.pth')
@@ -274,7 +274,7 @@ def test_a_teacher_that_pools_its_tokens_is_refused():
         PretrainedEncoder(backbone, random=True).attach(student())
 
 
-def test_injected_block_out_of_range():
+def test_an_injected_block_out_of_range_is_refused():
     with pytest.raises(UserError, match='inject=2.*blocks 0 to 1'):
         build(neck=dict(type='CrossAttentionDecoder', embed_dims=24, inject=2))
 
@@ -288,6 +288,6 @@ def test_injected_block_out_of_range():
         (dict(start=0.9), 'start and end'),
     ],
 )
-def test_bad_decay(decay, words):
+def test_a_bad_decay_is_refused(decay, words):
     with pytest.raises(UserError, match=words):
         EMAEncoder(decay)

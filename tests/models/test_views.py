@@ -9,7 +9,7 @@ from tests.models.test_algorithm import build
 
 
 class Fixed(torch.nn.Module):
-    """Stands for the masking: gives back the masks it was told to."""
+    """Stand-in for the masking that returns a given mask."""
 
     def __init__(self, mask):
         super().__init__()
@@ -45,14 +45,14 @@ def test_the_loss_is_the_mean_over_the_views(stage, norm):
     grads = torch.autograd.grad(loss, model.backbone.cls_token)
     if stage == 2:
         hook.remove()
-        assert calls == [3]  # every image once
+        assert calls == [3]  # one forward pass of the teacher
 
     model.masks_per_image = 1
     parts = []
     for view in (slice(0, 3), slice(3, 6)):
         model.masking = Fixed(Mask(mask.ids_keep[view], mask.ids_mask[view]))
         if norm == 'position' and stage == 2:
-            model.eval()  # the statistics of the first pass
+            model.eval()  # keep the statistics of the first pass
         parts.append(model.loss(images)[name])
     expected = sum(parts) / 2
     assert torch.isclose(loss, expected, rtol=1e-5)
@@ -60,7 +60,7 @@ def test_the_loss_is_the_mean_over_the_views(stage, norm):
     assert torch.allclose(grads[0], theirs[0], rtol=1e-4, atol=1e-6)
 
 
-def test_views_have_masks_of_their_own():
+def test_every_view_has_a_mask_of_its_own():
     model = build(masks_per_image=4).train()
     mask = model.masking(4, (8, 8), torch.device('cpu'))
     dense = mask.dense()
@@ -68,6 +68,6 @@ def test_views_have_masks_of_their_own():
 
 
 @pytest.mark.parametrize('views', [0, 1.5])
-def test_a_number_of_views_that_is_none_is_refused(views):
+def test_a_bad_number_of_views_is_refused(views):
     with pytest.raises(UserError, match=f'masks_per_image={views}'):
         build(masks_per_image=views)
