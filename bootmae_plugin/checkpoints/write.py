@@ -1,4 +1,4 @@
-"""Checkpoints that a crash cannot spoil, and the newest good one to resume from."""
+"""Write a file completely or not at all."""
 
 import os
 from collections.abc import Callable
@@ -12,12 +12,16 @@ class CannotWrite(UserError):
 
 
 def write_whole(path: Path, write: Callable[[Path], None]) -> None:
-    """Let ``write`` make a file under another name, then give it its own.
+    """Write a file under another name, flush it to disk, and rename it.
 
     Whenever the process or the machine stops, ``path`` is the old file or the new one.
 
+    Args:
+        path: The file to write or to replace.
+        write: Writes the file it is given.
+
     Raises:
-        CannotWrite: ``path`` is as it was.
+        CannotWrite: if it cannot be written; ``path`` is unchanged.
     """
     partial = path.with_name(f'.{path.name}.partial')
     try:
@@ -28,11 +32,11 @@ def write_whole(path: Path, write: Callable[[Path], None]) -> None:
     except (OSError, RuntimeError) as error:  # torch.save raises the latter
         partial.unlink(missing_ok=True)
         raise CannotWrite(
-            f'{path} cannot be written ({error}): make room, and go on with --resume; '
-            'the checkpoints before it are intact'
+            f'{path} cannot be written ({error}): make room, and continue with '
+            '--resume; older checkpoints are intact'
         ) from error
     folder = os.open(path.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name
+        os.fsync(folder)  # of the new name
     finally:
         os.close(folder)

@@ -175,6 +175,12 @@ class BootstrapHook(Hook):
         if self.restart_schedule:
             self._restart_schedule(runner, stage - 1)
 
+    def rebuild_schedule(self, runner) -> int:
+        """Build the schedule of the current stage; return the stage's first epoch."""
+        index = self._stage_at(runner.epoch) - 1
+        self._restart_schedule(runner, index)
+        return self._starts[index]
+
     def _restart_schedule(self, runner, index: int) -> None:
         """Build the schedulers of ``runner.cfg`` anew for stage ``index + 1``."""
         ends = [*self._starts[1:], runner.max_epochs]

@@ -38,6 +38,7 @@ class ProgressHook(Hook):
         self.by_iterations = isinstance(runner.train_loop, IterBasedTrainLoop)
         self.console.print(f'log and checkpoints: {runner.work_dir}')
         self._run_started, self._first_iter = time.perf_counter(), runner.iter
+        self._start_line()  # a resumed run may begin with a validation
 
     def before_train_epoch(self, runner) -> None:
         self._start_line()

@@ -1,4 +1,4 @@
-"""Batches whose random numbers follow from their place in the run, not the loader."""
+"""Batches whose random numbers depend on their position in the run, not the loader."""
 
 import random
 from collections.abc import Iterator
@@ -11,15 +11,15 @@ from torch.utils.data import BatchSampler, Sampler
 
 
 class SeededBatch(list):
-    """Indices of a batch; going through them seeds the generators for each sample.
+    """The indices of a batch; iterating over them seeds the generators for each sample.
 
-    ``[dataset[i] for i in batch]``, which is what a data loader does, then draws the
-    same numbers in any process, whatever was drawn before. The generators of the
-    process are given back as they were.
+    A data loader runs ``[dataset[i] for i in batch]``. With this list it draws the same
+    numbers in any process, whatever was drawn before. Afterwards the generators of the
+    process have the state they had before.
 
     Args:
-        indices: Of the samples.
-        key: Non-negative numbers that tell this batch from all others.
+        indices: Indices of the samples.
+        key: Non-negative numbers that no other batch of the run has.
     """
 
     def __init__(self, indices: list[int], key: tuple[int, ...]) -> None:
@@ -29,36 +29,36 @@ class SeededBatch(list):
     def __iter__(self) -> Iterator[int]:
         before = random.getstate(), np.random.get_state(), torch.get_rng_state()
         try:
-            for place, index in enumerate(super().__iter__()):
-                seed = np.random.SeedSequence((*self.key, place)).generate_state(3)
-                random.seed(int(seed[0]))
-                np.random.seed(seed[1])
-                # The CPU's alone: torch.manual_seed would seed GPUs, too.
-                torch.default_generator.manual_seed(int(seed[2]))
+            for position, index in enumerate(super().__iter__()):
+                seeds = np.random.SeedSequence((*self.key, position)).generate_state(3)
+                random.seed(int(seeds[0]))
+                np.random.seed(seeds[1])
+                # Only the CPU's generator: torch.manual_seed would seed GPUs, too.
+                torch.default_generator.manual_seed(int(seeds[2]))
                 yield index
         finally:
             random.setstate(before[0])
             np.random.set_state(before[1])
             torch.set_rng_state(before[2])
 
-    def __reduce__(self) -> tuple:  # the way to a worker; the default would go through
+    def __reduce__(self) -> tuple:  # pickling for a worker must not iterate
         return SeededBatch, (self[:], self.key)
 
 
 @DATA_SAMPLERS.register_module()
 class SeededBatches(Sampler):
-    """Batch sampler of training: can start within an epoch, without loading the rest.
+    """Batch sampler for training that can start within an epoch without loading.
 
-    Batches are :class:`SeededBatch`, with a key of seed, epoch, rank and number. So the
-    samples do not depend on the number of workers, and a run that goes on within an
-    epoch gets those it would have got.
+    The batches are :class:`SeededBatch`; their key is seed, epoch, rank and number. So
+    the samples do not depend on the number of workers, and a run that is resumed within
+    an epoch gets the samples of an uninterrupted run.
 
     Args:
-        sampler: Of indices. Its ``seed``, where it has one, is part of the keys.
-        batch_size: Samples a batch and process.
+        sampler: Sampler of indices. Its ``seed``, if it has one, is part of the keys.
+        batch_size: Samples in a batch of one process.
         drop_last: Leave out the last batch of an epoch if it is smaller. Defaults to
             False.
-        batch_sampler: Config of another batch sampler to take the batches from, with
+        batch_sampler: Config of another batch sampler to take the batches from; it gets
             ``sampler`` and ``batch_size``. Defaults to None: torch's.
     """
 
@@ -80,7 +80,7 @@ class SeededBatches(Sampler):
 
     @property
     def seed(self) -> int:
-        """Of the order and of the samples; the same on all processes."""
+        """Seed of the order and of the samples, the same on all processes."""
         return getattr(self.sampler, 'seed', 0)
 
     @seed.setter
@@ -89,7 +89,7 @@ class SeededBatches(Sampler):
             self.sampler.seed = seed
 
     def start_at(self, epoch: int, batch: int) -> None:
-        """The next pass is this epoch, from this batch on."""
+        """Let the next pass be this epoch, from this batch on."""
         self.epoch, self.start = epoch, batch
 
     def __iter__(self) -> Iterator[SeededBatch]:
@@ -103,14 +103,14 @@ class SeededBatches(Sampler):
         return len(self.batches)
 
 
-def seeded(dataloader: dict) -> dict:
-    """Config of a data loader -> the same one with :class:`SeededBatches`."""
+def with_seeded_batches(dataloader: dict) -> dict:
+    """Return the config of a data loader with :class:`SeededBatches`."""
     cfg = dict(dataloader)
     cfg['batch_sampler'] = dict(
         type=SeededBatches,
         drop_last=cfg.pop('drop_last', False),
         batch_sampler=cfg.get('batch_sampler'),
     )
-    # Else every pass would draw from the process' own generator, for workers' seeds.
+    # Every pass draws a seed for the workers: not from the generator of the process.
     cfg['generator'] = torch.Generator()
     return cfg

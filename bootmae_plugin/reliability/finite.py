@@ -1,9 +1,10 @@
-"""Numbers that go bad are caught before the optimiser takes them."""
+"""Detect non-finite losses and gradients before the optimizer step."""
 
 import functools
 import json
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -18,23 +19,51 @@ from ..engine.unwrap import unwrap_model
 from ..errors import UserError, check
 from .rescale import optim_wrappers
 
-SHOWN = 20  # names of parameters in a report
+SHOWN = 20  # parameters named in a report
+# Their fused kernels leave the step out where the attribute ``found_inf`` is 1.
+FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
+
+
+@dataclass
+class Measurement:
+    """Numbers of one optimizer step, still on their way from the device to the host."""
+
+    iteration: int
+    epoch: int
+    learning_rate: float
+    images: list  # of each batch whose gradients were accumulated
+    found_inf: Tensor  # (), 1 if a number of any process is not finite
+    host: Tensor  # (L + 2,): found_inf, L losses, the norm of the gradients
+    copied: torch.cuda.Event | None  # None: ``host`` is complete
+
+    def read(self) -> tuple[bool, list[float], float]:
+        """Wait for the copy; return whether the step is bad, its losses, its norm."""
+        if self.copied is not None:
+            self.copied.synchronize()
+        bad, *losses, norm = self.host.tolist()
+        return bool(bad), losses, norm
 
 
 @HOOKS.register_module()
 class FiniteHook(Hook):
-    """Checks losses and gradients before every step of the optimiser, on all ranks.
+    """Check losses and gradients in every optimizer step, on all processes.
 
-    Where one is not finite, each process writes ``non_finite/iter_N_rank_R.json`` into
-    the work dir: the ``sample_idx`` of its images, losses, the parameters concerned and
-    the last values that were finite. Then the run stops, or leaves the step out. This
-    is one number that the host reads in a step. Gradients of a wrapper that scales its
-    losses (float16) are left to its own check.
+    If one is not finite, the step is left out, and each process writes
+    ``non_finite/iter_N_rank_R.json`` into the work dir: the ``sample_idx`` of its
+    images, its losses, the parameters concerned and the last finite values. Then the
+    run stops, or continues with ``action='skip'``.
+
+    With torch's fused Adam, AdamW and SGD on a GPU no step waits for the device: the
+    optimizer leaves the step out on the device, and the host reads the result one step
+    later. The gradients are gone by then, so the report names no parameters. With any
+    other optimizer the host reads the numbers before each step. The gradients of a
+    float16 wrapper are left to its loss scaler; only its losses are checked.
 
     Args:
-        action: 'stop', or 'skip', which counts the steps left out ('skipped_steps' in
-            the log). Defaults to 'stop'.
-        max_skips: In a row; then the run stops, too. Defaults to 10.
+        action: 'stop', or 'skip', which logs the number of steps left out as
+            'skipped_steps'. Defaults to 'stop'.
+        max_skips: Number of steps in a row that may be left out before the run stops.
+            Defaults to 10.
 
     Raises:
         UserError: on every process, when the run stops.
@@ -46,8 +75,9 @@ class FiniteHook(Hook):
             f"unknown action={action!r} of FiniteHook: choose 'stop' or 'skip'",
         )
         self.action, self.max_skips = action, max_skips
-        self.batches: list = []  # since the last step: gradients may be accumulated
+        self.images: list = []  # of the batches since the last step
         self.losses: list[Tensor] = []
+        self.unread: list[Measurement] = []  # the last step of each optimizer
         self.last_finite: dict | None = None
 
     def before_train(self, runner) -> None:
@@ -55,139 +85,196 @@ class FiniteHook(Hook):
             self._watch(runner, wrapper)
 
     def _watch(self, runner, wrapper: OptimWrapper) -> None:
-        """Whatever class of mmengine's it is, it calls these two of its methods."""
+        """Replace the two methods that every optimizer wrapper has."""
         backward, step = wrapper.backward, wrapper.step
 
         def watched_backward(loss: Tensor, **kwargs) -> None:
             self.losses.append(loss.detach())
             backward(loss, **kwargs)
 
-        @functools.wraps(step)  # the schedulers look for their own mark on it
+        @functools.wraps(step)  # mmengine's schedulers look for their mark on it
         def watched_step(**kwargs) -> None:
-            if self._all_finite(runner, wrapper):
-                step(**kwargs)
+            measured = self._measure(runner, wrapper)
+            if not skips_on_device(wrapper):
+                if self._accept(runner, measured, gradients_kept=True):
+                    step(**kwargs)
+                return
+            self.read_last_step(runner)  # by now the device has finished it
+            wrapper.optimizer.found_inf = measured.found_inf
+            step(**kwargs)
+            del wrapper.optimizer.found_inf
+            self.unread.append(measured)
 
         wrapper.backward, wrapper.step = watched_backward, watched_step
 
     def before_train_iter(self, runner, batch_idx, data_batch=None) -> None:
-        self.batches.append(data_batch)
+        batch = data_batch if isinstance(data_batch, dict) else {}
+        self.images.append(batch.get('sample_idx', batch.get('data_samples')))
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if skipped := runner.message_hub.runtime_info.get('skipped_steps'):
             runner.message_hub.update_scalar('train/skipped_steps', skipped)
 
-    def _all_finite(self, runner, wrapper: OptimWrapper) -> bool:
-        batches, losses = self.batches, self.losses
-        self.batches, self.losses = [], []
+    def read_last_step(self, runner) -> None:
+        """Read the step that the host does not know yet, if there is one."""
+        unread, self.unread = self.unread, []
+        for measured in unread:
+            self._accept(runner, measured, gradients_kept=False)
+
+    after_train_epoch = before_save = read_last_step  # before a checkpoint is saved
+
+    def _measure(self, runner, wrapper: OptimWrapper) -> Measurement:
+        images, losses = self.images, self.losses
+        self.images, self.losses = [], []
         gradients = [p.grad for p in parameters(wrapper) if p.grad is not None]
         if hasattr(wrapper, 'loss_scaler'):
             gradients = []
         norm = total_norm(gradients, next(parameters(wrapper)).new_zeros(()))
         values = torch.stack([*(loss.to(norm).reshape(()) for loss in losses), norm])
-        here = values.isfinite().all()
-        everywhere = here.float()
-        dist.all_reduce(everywhere, 'min')  # gradients may be accumulated on each
-        values = values.tolist()
-        if everywhere:
-            runner.message_hub.update_info('skipped_in_a_row', 0)
-            self.last_finite = dict(
-                iteration=runner.iter + 1,
-                losses=values[:-1],
-                gradient_norm=values[-1],
-                learning_rate=wrapper.get_lr()['lr'][0],
-            )
-            return True
-        self._report(runner, batches, values, bool(here))
-        return False
-
-    def _report(self, runner, batches: list, values: list, here: bool) -> None:
-        named = unwrap_model(runner.model).named_parameters()
-        concerned = [
-            name
-            for name, p in named
-            if p.grad is not None and not p.grad.isfinite().all()
-        ]
-        report = dict(
+        found_inf = 1 - values.isfinite().all().float()
+        dist.all_reduce(found_inf, 'max')
+        host, copied = copy_to_host(torch.cat([found_inf.reshape(1), values]))
+        return Measurement(
             iteration=runner.iter + 1,
             epoch=runner.epoch + 1,
+            learning_rate=wrapper.get_lr()['lr'][0],
+            images=images,
+            found_inf=found_inf,
+            host=host,
+            copied=copied,
+        )
+
+    def _accept(self, runner, measured: Measurement, gradients_kept: bool) -> bool:
+        """Return whether all numbers are finite; report, count or stop if not."""
+        bad, losses, norm = measured.read()
+        if not bad:
+            runner.message_hub.update_info('skipped_in_a_row', 0)
+            self.last_finite = dict(
+                iteration=measured.iteration,
+                losses=losses,
+                gradient_norm=norm,
+                learning_rate=measured.learning_rate,
+            )
+            return True
+        concerned = {}
+        if gradients_kept:
+            names = [
+                name
+                for name, p in unwrap_model(runner.model).named_parameters()
+                if p.grad is not None and not p.grad.isfinite().all()
+            ]
+            concerned['gradients_not_finite'] = names[:SHOWN]
+            concerned['number_of_gradients_not_finite'] = len(names)
+        path = self._write_report(runner, measured, losses, norm, concerned)
+        what = 'a number of another process'
+        if not all(map(math.isfinite, losses)):
+            what = 'the loss'
+        elif not math.isfinite(norm):
+            what = 'a gradient'
+        where = f'{what} is not finite in iteration {measured.iteration}, see {path}'
+        self._skip_or_stop(runner, where)
+        return False
+
+    def _write_report(
+        self, runner, measured: Measurement, losses: list, norm: float, concerned: dict
+    ) -> Path:
+        report = dict(
+            iteration=measured.iteration,
+            epoch=measured.epoch,
             rank=dist.get_rank(),
-            finite_on_this_rank=here,
-            sample_idx=[sample_indices(batch) for batch in batches],
-            losses=[str(value) for value in values[:-1]],
-            gradient_norm=str(values[-1]),
-            gradients_not_finite=concerned[:SHOWN],
-            number_of_gradients_not_finite=len(concerned),
+            finite_on_this_rank=all(map(math.isfinite, [*losses, norm])),
+            sample_idx=[sample_indices(some) for some in measured.images],
+            losses=[str(loss) for loss in losses],
+            gradient_norm=str(norm),
+            **concerned,
             last_finite=self.last_finite,
         )
-        folder = Path(runner.work_dir) / 'non_finite'
-        folder.mkdir(exist_ok=True)
-        name = f'iter_{runner.iter + 1}_rank_{dist.get_rank()}.json'
-        (folder / name).write_text(json.dumps(report, indent=2) + '\n')
-        bad_loss = not all(map(math.isfinite, values[:-1]))
-        what = 'the loss' if bad_loss else 'a gradient'
-        text = (
-            f'{what if not here else "a number of another process"} is not finite in '
-            f'iteration {runner.iter + 1}, see {folder / name}'
-        )
-        # In the hub they are in the checkpoint.
-        info = runner.message_hub.runtime_info
+        name = f'iter_{measured.iteration}_rank_{dist.get_rank()}.json'
+        path = Path(runner.work_dir) / 'non_finite' / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(report, indent=2) + '\n')
+        return path
+
+    def _skip_or_stop(self, runner, where: str) -> None:
+        info = runner.message_hub.runtime_info  # is part of every checkpoint
         in_a_row = info.get('skipped_in_a_row', 0) + 1
         if self.action == 'skip' and in_a_row <= self.max_skips:
             count = info.get('skipped_steps', 0) + 1
             runner.message_hub.update_info('skipped_steps', count)
             runner.message_hub.update_info('skipped_in_a_row', in_a_row)
-            print_log(f'step left out, {count} so far: {text}', 'current', level=30)
+            print_log(f'step left out, {count} so far: {where}', 'current', level=30)
             return
         advice = (
-            'go on from the last checkpoint with a lower learning rate, or leave such '
-            'steps out with default_hooks.finite.action=skip'
+            'resume with a lower learning rate, or leave such steps out with '
+            'default_hooks.finite.action=skip'
         )
         if self.action == 'skip':
             advice = f'{self.max_skips} in a row: lower the learning rate'
-        raise UserError(f'{text}; the optimiser has not taken it: {advice}')
+        raise UserError(f'{where}; the weights are unchanged: {advice}')
+
+
+def skips_on_device(wrapper: OptimWrapper) -> bool:
+    """Return whether the optimizer can leave out a step without asking the host."""
+    optimizer = wrapper.optimizer
+    return (
+        next(parameters(wrapper)).device.type == 'cuda'
+        and not hasattr(wrapper, 'loss_scaler')
+        and isinstance(optimizer, FUSED)
+        and all(group.get('fused') for group in optimizer.param_groups)
+    )
+
+
+def copy_to_host(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """Copy without waiting; return the copy and, on a GPU, the event that ends it."""
+    if values.device.type != 'cuda':
+        return values, None
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+    return host, copied
 
 
 def parameters(wrapper: OptimWrapper) -> Iterator[nn.Parameter]:
-    """All that the optimiser steps."""
+    """Iterate over the parameters of an optimizer."""
     for group in wrapper.optimizer.param_groups:
         yield from group['params']
 
 
 def total_norm(tensors: list[Tensor], like: Tensor) -> Tensor:
-    """L2 norm over all of them, of shape () on the device of ``like``; none: 0."""
+    """Return the L2 norm over all tensors as a scalar like ``like``; 0 for none."""
     if not tensors:
         return torch.zeros_like(like)
     return nn.utils.get_total_norm(tensors).to(like)
 
 
-def sample_indices(batch) -> list | None:
-    """``sample_idx`` of the images of a batch, where its data set gives them."""
-    if not isinstance(batch, dict):
-        return None
-    found = batch.get('sample_idx')
-    if found is None and batch.get('data_samples'):
-        found = [sample.get('sample_idx') for sample in batch['data_samples']]
-    return found.tolist() if isinstance(found, Tensor) else found
+def sample_indices(images: Tensor | list | None) -> list | None:
+    """Return the ``sample_idx`` of images, given as such or as mmpretrain's samples."""
+    if isinstance(images, Tensor):
+        return images.tolist()
+    return images and [
+        one.get('sample_idx') if hasattr(one, 'get') else one for one in images
+    ]
 
 
 def check_finite(model: nn.Module, wrapper) -> None:
-    """Stop what would be saved with weights or an optimiser's state not finite.
+    """Refuse to save weights or optimizer states that are not finite.
 
     Raises:
-        UserError: on every process, naming the first ones.
+        UserError: on every process, with the names of the first ones.
     """
     named = {**dict(model.named_parameters()), **dict(model.named_buffers())}
     for one in optim_wrappers(wrapper):
         for number, state in enumerate(one.optimizer.state.values()):
             for key, value in state.items():
-                named[f"the optimiser's {key} of parameter {number}"] = value
+                named[f"the optimizer's {key} of parameter {number}"] = value
     named = {
         name: value.detach()
         for name, value in named.items()
         if isinstance(value, Tensor) and value.is_floating_point() and value.numel()
     }
     bad = []
-    # One pass; the norm of numbers that are finite may still be too large for one.
+    # The norm takes one pass. It may overflow for finite numbers: then look at each.
     if not total_norm(list(named.values()), torch.zeros(())).isfinite():
         bad = [name for name, value in named.items() if not value.isfinite().all()]
     fine = torch.tensor(float(not bad), device=next(model.parameters()).device)
@@ -195,6 +282,6 @@ def check_finite(model: nn.Module, wrapper) -> None:
     check(
         bool(fine),
         f'{len(bad)} tensors are not finite (first: {", ".join(bad[:3]) or "none here"}'
-        '), so nothing was saved; the checkpoints before are intact: go on from the '
-        'last one with a lower learning rate',
+        '), so nothing was saved: resume from the last checkpoint with a lower '
+        'learning rate',
     )

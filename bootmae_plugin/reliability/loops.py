@@ -1,90 +1,71 @@
-"""mmengine's training loops, which can go on within an epoch and after a validation."""
+"""mmengine's training loops, made resumable within an epoch and after a validation."""
 
+from bisect import bisect
 from collections.abc import Iterator
 from itertools import islice
 
 from mmengine.dataset import InfiniteSampler
-from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
-from .batches import SeededBatches, seeded
-from .rescale import refit_counts
+from ..errors import check
+from .batches import SeededBatches, with_seeded_batches
 
 
 class _ExactLoop:
-    """In front of one of mmengine's training loops.
+    """Mixin that makes mmengine's training loops resumable within an epoch.
 
-    * the batches are :class:`SeededBatches`;
-    * :meth:`position` and :meth:`go_on` save and restore where it is;
-    * a run that is resumed where a validation was due begins with it: its checkpoint
-      was written before, so nobody knows whether it was done.
+    * The batches are :class:`SeededBatches`.
+    * :meth:`position` and :meth:`restore` save and restore the place in the data.
+    * :meth:`validate_if_due` repeats a validation that may have been interrupted.
     """
 
-    batch = 0  # of this epoch, how many are done
-    resumed = validating = False
+    batch = 0  # of the current epoch, the first one that this process trains on
 
     def __init__(self, runner, dataloader: DataLoader | dict, *args, **kwargs) -> None:
         if isinstance(dataloader, dict):
-            dataloader = seeded(dataloader)
+            dataloader = with_seeded_batches(dataloader)
         super().__init__(runner, dataloader, *args, **kwargs)
+        check(
+            len(self.dataloader) > 0,
+            f'an epoch has no batch: the training set has '
+            f'{len(self.dataloader.dataset)} images, fewer than a batch; set '
+            'train_dataloader.batch_size lower',
+        )
+        self.seeded = isinstance(self.dataloader.batch_sampler, SeededBatches)
 
     def position(self) -> dict[str, int]:
-        """For a checkpoint, beside mmengine's ``epoch`` and ``iter``."""
-        batches = self.dataloader.batch_sampler
-        seed = batches.seed if isinstance(batches, SeededBatches) else 0
+        """Return what a checkpoint needs beside mmengine's ``epoch`` and ``iter``."""
         return dict(
-            batch=self.batch,
             batches=len(self.dataloader),
-            seed=seed,
-            length=self.length,
+            seed=self.dataloader.batch_sampler.seed if self.seeded else 0,
+            length=self.progress[1],
         )
 
-    def go_on(self, position: dict[str, int]) -> None:
-        """Start where a checkpoint was written, also with other batches."""
-        self.resumed = True
-        if isinstance(self.dataloader.batch_sampler, SeededBatches):
+    def restore(self, position: dict[str, int], meta: dict) -> None:
+        """Continue at the place of a checkpoint, also with batches of another size.
+
+        Args:
+            position: What :meth:`position` returned for the checkpoint.
+            meta: ``epoch`` and ``iter`` of the checkpoint. mmengine reads them after
+                this call; they are changed if an epoch has another number of batches.
+        """
+        if self.seeded:
             self.dataloader.batch_sampler.seed = position['seed']
-        old, new = position['batches'], len(self.dataloader)
-        self.batch = position['batch'] * new // old
-        if old != new:
-            self._count_anew(old, new)
-            self._warn(
-                f'an epoch has {new} batches now and had {old}: the run goes on at the '
-                'same place, but not exactly as it would have'
-            )
-        if self.length != position.get('length', self.length):
-            self._warn(
-                f'the run has {self.length} {self.unit} now and had '
-                f'{position["length"]}: its learning rate ends where it would have'
-            )
 
-    def _count_anew(self, old: int, new: int) -> None:
-        """Express in batches of now what was counted in batches of then."""
-
-    def _warn(self, text: str) -> None:
-        print_log(text, 'current', level=30)
-
-    def _batches(self, epoch: int) -> Iterator:
-        """The batches of an epoch that are not done yet."""
-        if isinstance(self.dataloader.batch_sampler, SeededBatches):
-            self.dataloader.batch_sampler.start_at(epoch, self.batch)
-            return iter(self.dataloader)
-        return islice(self.dataloader, self.batch, None)
-
-    def _validate(self, done: int, end: int) -> None:
-        """Where it is due, after this many epochs or iterations."""
-        due = done % self.val_interval == 0 or done == end
+    def validate_if_due(self) -> None:
+        """Validate after resuming: a checkpoint is saved before its validation."""
+        done, end = self.progress
+        place = bisect(self.dynamic_milestones, done + 1)
+        due = done % self.dynamic_intervals[place - 1] == 0 or done == end
         if self.runner.val_loop is not None and done >= self.val_begin and due:
-            self.validating = True
             self.runner.val_loop.run()
-            self.validating = False
 
 
 @LOOPS.register_module()
 class ExactEpochLoop(_ExactLoop, EpochBasedTrainLoop):
-    """mmengine's EpochBasedTrainLoop, resumed exactly; our runners take it by itself.
+    """mmengine's EpochBasedTrainLoop, resumable within an epoch; our runners use it.
 
     Args:
         **kwargs: See mmengine's ``EpochBasedTrainLoop``.
@@ -93,41 +74,39 @@ class ExactEpochLoop(_ExactLoop, EpochBasedTrainLoop):
     unit = 'epochs'
 
     @property
-    def length(self) -> int:
-        return self._max_epochs
+    def progress(self) -> tuple[int, int]:
+        """Number of epochs that are done, and of the whole run."""
+        return self.epoch, self.max_epochs
 
-    def _count_anew(self, old: int, new: int) -> None:
-        self._iter = self._epoch * new + self.batch
-        refit_counts(self.runner, old, new)
+    def restore(self, position: dict[str, int], meta: dict) -> None:
+        super().restore(position, meta)
+        old, new = position['batches'], len(self.dataloader)
+        done = meta['iter'] - meta['epoch'] * old
+        self.batch = done * new // old
+        meta['iter'] = meta['epoch'] * new + self.batch
 
-    def run(self):
-        """All epochs that are left, each with its validation."""
-        self.runner.call_hook('before_train')
-        if self.resumed and self.batch == 0 < self._epoch:
-            self._decide_current_val_interval()
-            self._validate(self._epoch, self._max_epochs)
-        while self._epoch < self._max_epochs and not self.stop_training:
-            self.run_epoch()
-            self._decide_current_val_interval()
-            self._validate(self._epoch, self._max_epochs)
-        self.runner.call_hook('after_train')
-        return self.runner.model
+    def validate_if_due(self) -> None:
+        if self.batch == 0 < self.epoch:
+            super().validate_if_due()
 
     def run_epoch(self) -> None:
-        """One epoch, or what is left of it."""
-        self.runner.call_hook('before_train_epoch')
-        self.runner.model.train()
-        for idx, data_batch in enumerate(self._batches(self._epoch), self.batch):
-            self.batch = idx + 1  # once the hooks after this iteration are called
-            self.run_iter(idx, data_batch)
+        """Train one epoch, or the rest of it."""
+        if self.seeded:
+            self.dataloader.batch_sampler.start_at(self.epoch, self.batch)
+        super().run_epoch()
         self.batch = 0
-        self.runner.call_hook('after_train_epoch')
-        self._epoch += 1
+
+    def run_iter(self, idx: int, data_batch) -> None:
+        """Train on one batch; a loader without SeededBatches repeats those before."""
+        if self.seeded:
+            super().run_iter(idx + self.batch, data_batch)
+        elif idx >= self.batch:
+            super().run_iter(idx, data_batch)
 
 
 @LOOPS.register_module()
 class ExactIterLoop(_ExactLoop, IterBasedTrainLoop):
-    """mmengine's IterBasedTrainLoop, resumed exactly; our runners take it by itself.
+    """mmengine's IterBasedTrainLoop, resumable anywhere; our runners use it.
 
     Args:
         **kwargs: See mmengine's ``IterBasedTrainLoop``.
@@ -136,39 +115,47 @@ class ExactIterLoop(_ExactLoop, IterBasedTrainLoop):
     unit = 'iterations'
 
     @property
-    def length(self) -> int:
-        return self._max_iters
+    def progress(self) -> tuple[int, int]:
+        """Number of iterations that are done, and of the whole run."""
+        return self.iter, self.max_iters
 
-    def run(self):
-        """All iterations that are left; for hooks they are one epoch."""
-        self.runner.call_hook('before_train')
-        self.runner.call_hook('before_train_epoch')
-        if self.resumed and self._iter:
-            self._decide_current_val_interval()
-            self._validate(self._iter, self._max_iters)
-        batches = self._all_batches()
-        while self._iter < self._max_iters and not self.stop_training:
-            self.runner.model.train()
-            self.run_iter(next(batches))
-            self._decide_current_val_interval()
-            self._validate(self._iter, self._max_iters)
-        self.runner.call_hook('after_train_epoch')
-        self.runner.call_hook('after_train')
-        return self.runner.model
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        self.dataloader_iterator = _EndlessBatches(self)
 
-    def _all_batches(self) -> Iterator:
-        """Without end; where the sampler has one, its next epoch follows."""
-        sampler = getattr(self.dataloader.batch_sampler, 'sampler', None)
-        epoch, self.batch = 0, self._iter
+    def validate_if_due(self) -> None:
+        if self.iter > 0:
+            super().validate_if_due()
+
+
+class _EndlessBatches:
+    """Batches of one epoch after the other, for mmengine's loop over iterations."""
+
+    def __init__(self, loop: ExactIterLoop) -> None:
+        self.loop, self.done, self.batches = loop, 0, self._iterate()
+
+    def skip_iter(self, number: int) -> None:
+        """Leave out the first batches; mmengine calls this in a resumed run."""
+        self.done = number
+
+    def __next__(self):
+        return next(self.batches)
+
+    def _iterate(self) -> Iterator:
+        loop, loader = self.loop, self.loop.dataloader
+        sampler = getattr(loader.batch_sampler, 'sampler', None)
+        epoch, loop.batch = 0, self.done
         if not isinstance(sampler, InfiniteSampler):
-            epoch, self.batch = divmod(self._iter, len(self.dataloader))
+            epoch, loop.batch = divmod(self.done, len(loader))
         while True:
             if hasattr(sampler, 'set_epoch'):
                 sampler.set_epoch(epoch)
-            for data_batch in self._batches(epoch):
-                self.batch += 1
-                yield data_batch
-            epoch, self.batch = epoch + 1, 0
+            if loop.seeded:
+                loader.batch_sampler.start_at(epoch, loop.batch)
+                yield from loader
+            else:
+                yield from islice(loader, loop.batch, None)
+            epoch, loop.batch = epoch + 1, 0
 
 
 EXACT = {
@@ -177,8 +164,8 @@ EXACT = {
 }
 
 
-def exact(loop: dict) -> dict:
-    """Config of a training loop -> with ours in place of mmengine's own."""
+def with_exact_loop(loop: dict) -> dict:
+    """Return the config of a training loop with ours in place of mmengine's."""
     cfg = dict(loop)
     name = cfg.pop('type', None)
     if name is None:

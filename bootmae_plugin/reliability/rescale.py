@@ -1,85 +1,116 @@
-"""A run that is resumed with other batches, or with another learning rate."""
+"""Schedules of a run that is resumed with another config."""
 
+import copy
+import warnings
 from collections.abc import Iterator
 
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
+from mmengine.optim.scheduler import ReduceOnPlateauParamScheduler
 
-# What a scheduler that steps in every iteration counts in iterations.
-COUNTS = ('begin', 'end', 'last_step', '_global_step', 'T_max', 'total_iters')
+from ..engine.bootstrap import BootstrapHook
 
 
 def optim_wrappers(wrapper) -> list[OptimWrapper]:
-    """Those of an OptimWrapperDict, or the only one; none where nothing is trained."""
+    """Return the wrappers of an OptimWrapperDict, or the only one; none in a test."""
     if isinstance(wrapper, OptimWrapperDict):
         return list(wrapper.optim_wrappers.values())
     return [wrapper] if isinstance(wrapper, OptimWrapper) else []
 
 
 def param_groups(runner) -> list[dict]:
-    """Of all optimisers."""
+    """Return the parameter groups of all optimizers."""
     wrappers = optim_wrappers(runner.optim_wrapper)
     return [group for wrapper in wrappers for group in wrapper.param_groups]
 
 
 def base_rates(runner) -> list[float]:
-    """The learning rate of each group from which its schedule starts."""
+    """Return the learning rate of each group from which its schedule starts."""
     return [group.get('initial_lr', group['lr']) for group in param_groups(runner)]
 
 
-def _schedulers(runner) -> Iterator:
+def schedulers(runner) -> Iterator:
+    """Iterate over the schedulers of all optimizers."""
     found = runner.param_schedulers or []
     for some in found.values() if isinstance(found, dict) else [found]:
         yield from some
 
 
-def refit_rates(runner, rates: list[float]) -> None:
-    """Let these base rates hold in place of a checkpoint's; schedules keep their shape.
+def rescale_schedule(runner, rates: list[float], position: dict | None) -> None:
+    """Let the schedule of the config hold in a resumed run, if it differs.
 
-    mmengine takes those of the checkpoint, so a lower rate in the config, or one that
-    follows another number of processes (``auto_scale_lr``), would do nothing.
+    mmengine restores the learning rates and the schedulers of the checkpoint. So
+    another base rate, number of processes (``auto_scale_lr``), batch size or length of
+    the run would do nothing, or end the schedule at the wrong place. If one of them has
+    changed, the schedulers are built from the config and stepped up to this place: the
+    learning rate is the one that the config would have had here. Otherwise nothing is
+    touched.
+
+    A scheduler that follows a metric (ReduceOnPlateau) cannot be stepped again; then
+    only the base rate is applied.
 
     Args:
-        runner: Just resumed.
-        rates: The :func:`base_rates` of its config.
+        runner: A runner that has just resumed.
+        rates: The :func:`base_rates` of its config, taken before it resumed.
+        position: The ``position`` of the training loop in the checkpoint, if it has
+            one.
     """
-    saved = base_rates(runner)
-    if saved == rates:  # nothing is touched, not even by rounding
+    saved, loop = base_rates(runner), runner.train_loop
+    changes = []
+    if saved != rates:
+        changes.append(f'base learning rate {rates[0]:.3g} (was {saved[0]:.3g})')
+    if position is not None:
+        now = loop.position()
+        if position['batches'] != now['batches']:
+            was = position['batches']
+            changes.append(f'{now["batches"]} batches an epoch (was {was})')
+        if position.get('length', now['length']) != now['length']:
+            changes.append(f'{now["length"]} {loop.unit} (was {position["length"]})')
+    if not changes:
         return
-    factor = {}
-    for group, old, new in zip(param_groups(runner), saved, rates, strict=True):
-        factor[id(group)] = new / old if old else 1.0
-        if 'initial_lr' in group:
-            group['initial_lr'] = new
-        group['lr'] *= factor[id(group)]
-    for scheduler in _schedulers(runner):
-        # ReduceOnPlateauLR has none: it goes by the rate that there is.
-        if scheduler.param_name == 'lr' and hasattr(scheduler, 'base_values'):
-            groups = scheduler.optimizer.param_groups
-            scheduler.base_values = [
-                value * factor[id(group)]
-                for value, group in zip(scheduler.base_values, groups, strict=True)
-            ]
+    groups = param_groups(runner)
+    before = groups[0]['lr']
+    if any(isinstance(s, ReduceOnPlateauParamScheduler) for s in schedulers(runner)):
+        for group, old, new in zip(groups, saved, rates, strict=True):
+            group['lr'] *= new / old if old else 1.0
+    else:
+        _replay(runner, rates)
     print_log(
-        f'the base learning rate is {rates[0]:.3g}, as config and batch say, no '
-        f'longer {saved[0]:.3g} as in the checkpoint',
+        f'the config has changed: {", ".join(changes)}. The run continues with the '
+        f'schedule of the config, at learning rate {groups[0]["lr"]:.3g} (was '
+        f'{before:.3g}); it is not bit-identical to an uninterrupted run',
         'current',
         level=30,
     )
 
 
-def refit_counts(runner, old: int, new: int) -> None:
-    """Let schedules that step in every iteration last as many epochs as before.
-
-    Args:
-        runner: Just resumed.
-        old: Batches of an epoch before.
-        new: Now.
-    """
-    for scheduler in _schedulers(runner):
-        if scheduler.by_epoch:
-            continue
-        for name in COUNTS:
-            count = getattr(scheduler, name, 0)
-            if count > 0:
-                setattr(scheduler, name, round(count * new / old))
+def _replay(runner, rates: list[float]) -> None:
+    """Build the schedulers from the config and step them up to the runner's place."""
+    for group, rate in zip(param_groups(runner), rates, strict=True):
+        for key in [key for key in group if key.startswith('initial_')]:
+            group[key.removeprefix('initial_')] = group[key]  # momentum, ...
+        group['lr'] = rate
+        if 'initial_lr' in group:
+            group['initial_lr'] = rate
+    if runner.cfg.get('param_scheduler') is None:
+        return
+    restarting = [
+        hook
+        for hook in runner.hooks
+        if isinstance(hook, BootstrapHook) and hook.restart_schedule
+    ]
+    if restarting:
+        first = restarting[0].rebuild_schedule(runner)
+    else:
+        first = 0
+        config = copy.deepcopy(runner.cfg.param_scheduler)
+        runner.param_schedulers = runner.build_param_scheduler(config)
+    length = len(runner.train_dataloader)
+    with warnings.catch_warnings():
+        warnings.simplefilter('ignore')  # a step of a schedule without the optimizer's
+        for iteration in range(first * length, runner.iter):
+            epoch, batch = divmod(iteration + 1, length)
+            ends_epoch = batch == 0 and epoch <= runner.epoch
+            for scheduler in schedulers(runner):
+                if ends_epoch or not scheduler.by_epoch:
+                    scheduler.step()

@@ -1,5 +1,9 @@
-"""What a checkpoint needs beside mmengine's own content to go on exactly."""
+"""What a checkpoint holds beside mmengine's content, so that a run resumes exactly."""
 
+import random
+
+import numpy as np
+import torch
 from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -7,85 +11,81 @@ from mmpretrain.registry import HOOKS
 from torch import Tensor
 
 from ..engine.unwrap import holds_parts, unwrap_model
-from .random_state import random_state, set_random_state
-from .rescale import refit_rates
+from .rescale import rescale_schedule
 
 KEYS = ('random_states', 'position', 'accumulated_gradients')
 
 
 @HOOKS.register_module()
 class ExactResumeHook(Hook):
-    """Saves and restores random states, place in the data, accumulated gradients.
+    """Save and restore random states, the place in the data, accumulated gradients.
 
-    Our runners register it. A resumed run then ends with the weights of one that never
-    stopped, bit by bit on CPUs; not on another number of processes, which the log says.
-    A validation does not move the random numbers of the training.
+    Our runners register this hook last. A resumed run then ends with the weights of an
+    uninterrupted one: on CPUs bit-identical. With another number of processes it
+    continues, too, but not exactly, and the log says so. A validation does not change
+    the random numbers of the training.
     """
 
-    priority = 'LOWEST'  # whatever draws numbers while a run is set up has done so
+    priority = 'LOWEST'  # after everything that draws numbers while a run is set up
 
     def __init__(self) -> None:
-        self.saved: dict = {}
+        self.to_save: dict = {}
         self.loaded: dict = {}
+        self.rates: list[float] | None = None  # the config's, while a run resumes
         self.before_validation: dict | None = None
 
-    def gather(self, runner) -> None:
-        """Called on every process before a checkpoint is saved on the first one."""
-        states = self.before_validation or random_state()
-        self.saved = dict(
-            random_states=dist.all_gather_object(states),
-            position=runner.train_loop.position()
-            if hasattr(runner.train_loop, 'position')
-            else None,
+    def before_save(self, runner) -> None:
+        """Collect from all processes what the first one saves."""
+        state = self.before_validation or random_state()
+        loop = runner.train_loop
+        self.to_save = dict(
+            random_states=dist.all_gather_object(state),
+            position=loop.position() if hasattr(loop, 'position') else None,
             accumulated_gradients=None,
         )
         if within_accumulation(runner) and not holds_parts(runner.model):
             gradients = dist.all_gather_object(gradients_of(runner.model))
-            self.saved['accumulated_gradients'] = gradients
+            self.to_save['accumulated_gradients'] = gradients
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
-        checkpoint.update(self.saved)
+        checkpoint.update(self.to_save)
         if self.before_validation is not None:
-            # mmengine takes it for within an epoch; here both are what is done.
+            # mmengine assumes to be within an epoch; here the epoch is complete.
             checkpoint['meta'].update(epoch=runner.epoch, iter=runner.iter)
 
     def after_load_checkpoint(self, runner, checkpoint: dict) -> None:
+        meta = checkpoint.get('meta', {})
+        meta.pop('config', None)  # mmengine would run it: a config is code
+        if self.rates is None:  # only the weights are loaded
+            return
         self.loaded = {key: checkpoint.get(key) for key in KEYS}
-        # mmengine would run it as a config, which is code.
-        checkpoint.get('meta', {}).pop('config', None)
-
-    def go_on(self, runner, rates: list[float]) -> None:
-        """Called when a checkpoint has been resumed from.
-
-        Args:
-            runner: Its place and its schedules are set.
-            rates: The :func:`base_rates` before it was resumed, which hold.
-        """
-        refit_rates(runner, rates)
-        position = self.loaded.get('position')
-        if position and hasattr(runner.train_loop, 'go_on'):
-            runner.train_loop.go_on(position)
+        if self.loaded['position'] and hasattr(runner.train_loop, 'restore'):
+            runner.train_loop.restore(self.loaded['position'], meta)
 
     def before_train(self, runner) -> None:
+        rates, self.rates = self.rates, None
         loaded, self.loaded = self.loaded, {}
-        if runner.iter == 0 or not any(loaded.values()):
+        if rates is None or runner.iter == 0:
             return
+        self._restore(runner, loaded)
+        rescale_schedule(runner, rates, loaded['position'])
+        if hasattr(runner.train_loop, 'validate_if_due'):
+            runner.train_loop.validate_if_due()
+
+    def _restore(self, runner, loaded: dict) -> None:
         states, gradients = loaded['random_states'], loaded['accumulated_gradients']
         if states is None:
-            self._warn('resumed from a checkpoint without random states')
-            return
-        if len(states) != dist.get_world_size():
-            self._warn(
-                f'resumed on {dist.get_world_size()} processes a run of {len(states)}'
-            )
-            return
-        set_random_state(states[dist.get_rank()])
-        if gradients is not None:
-            named = dict(unwrap_model(runner.model).named_parameters())
-            for name, value in gradients[dist.get_rank()].items():
-                named[name].grad = value.to(named[name].device, copy=True)
-        elif within_accumulation(runner):
-            self._warn('resumed without the gradients that were accumulated')
+            warn('resumed from a checkpoint without random states')
+        elif len(states) != dist.get_world_size():
+            warn(f'resumed on {dist.get_world_size()} processes a run of {len(states)}')
+        else:
+            set_random_state(states[dist.get_rank()])
+            if gradients is not None:
+                named = dict(unwrap_model(runner.model).named_parameters())
+                for name, value in gradients[dist.get_rank()].items():
+                    named[name].grad = value.to(named[name].device, copy=True)
+            elif within_accumulation(runner):
+                warn('resumed without the gradients that were accumulated')
 
     def before_val(self, runner) -> None:
         self.before_validation = random_state()
@@ -94,19 +94,45 @@ class ExactResumeHook(Hook):
         set_random_state(self.before_validation)
         self.before_validation = None
 
-    def _warn(self, what: str) -> None:
-        text = f'{what}: it goes on, but not exactly as it would have'
-        print_log(text, 'current', level=30)
+
+def warn(what: str) -> None:
+    """Log that a run continues, but not exactly."""
+    text = f'{what}: it continues, but not bit-identical to an uninterrupted run'
+    print_log(text, 'current', level=30)
 
 
 def within_accumulation(runner) -> bool:
-    """Whether gradients wait for the optimiser's next step."""
+    """Return whether accumulated gradients wait for the next optimizer step."""
     wrapper = runner.optim_wrapper
-    # False before the first step of all, where should_update is True.
+    # Before the first iteration should_update is True.
     return hasattr(wrapper, 'should_update') and not wrapper.should_update()
 
 
 def gradients_of(model) -> dict[str, Tensor]:
-    """By the name of the parameter, on the CPU."""
+    """Return the gradients by the name of their parameter, on the CPU."""
     named = unwrap_model(model).named_parameters()
     return {name: p.grad.cpu() for name, p in named if p.grad is not None}
+
+
+def random_state() -> dict:
+    """Return the state of python's, numpy's and torch's generators as plain types."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    state = dict(
+        python=random.getstate(),
+        numpy=(kind, keys.tolist(), position, has_gauss, gauss),
+        torch=torch.get_rng_state(),
+    )
+    if torch.cuda.is_available():
+        state['cuda'] = torch.cuda.get_rng_state()
+    return state
+
+
+def set_random_state(state: dict) -> None:
+    """Restore what :func:`random_state` returned."""
+    version, keys, gauss = state['python']
+    random.setstate((version, tuple(keys), gauss))
+    kind, keys, *rest = state['numpy']
+    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    torch.set_rng_state(state['torch'].cpu())
+    if 'cuda' in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state(state['cuda'].cpu())

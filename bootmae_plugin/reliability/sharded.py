@@ -1,10 +1,9 @@
-"""Sharded training (FSDP): for encoders whose weights and optimiser fill a GPU."""
+"""Sharded training (FSDP), for encoders whose weights and optimizer fill a GPU."""
 
 from contextlib import AbstractContextManager
 
 import torch
 from mmengine import dist
-from mmengine._strategy import BaseStrategy, FSDPStrategy
 from mmengine.logging import MMLogger
 from mmengine.model import MMFullyShardedDataParallel
 from mmengine.registry import MODEL_WRAPPERS, STRATEGIES
@@ -14,18 +13,30 @@ from torch import nn
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 
+from ..engine.compile import compile_blocks
+from ..engine.quiet import keep_quiet
 from ..errors import check
 from ..models.layers import BLOCKS
-from .guards import GuardedRunner
-from .runner import compile_blocks, keep_quiet, start_gloo
+from .runner import GuardedRunner, start_gloo
 
-# Hooks that encode images on one process, where each has only its shard.
+# Hooks that encode images on one process, where each process has only its shard.
 UNSUPPORTED = ('KNNHook', 'ReconstructionHook')
+FSDPStrategy = STRATEGIES.get('FSDPStrategy')
 
 
 @MODEL_WRAPPERS.register_module()
 class BlockFSDP(MMFullyShardedDataParallel):
-    """mmengine's FSDP wrapper, which can give all processes whole parameters."""
+    """mmengine's FSDP wrapper, which can give all processes whole parameters.
+
+    Args:
+        module: The model. All processes take the weights of the first one.
+        **kwargs: See mmengine's ``MMFullyShardedDataParallel``.
+    """
+
+    def __init__(self, module: nn.Module, **kwargs) -> None:
+        for tensor in (*module.parameters(), *module.buffers()):
+            dist.broadcast(tensor.data)  # each process has drawn its own weights
+        super().__init__(module, **kwargs)
 
     def gather_parameters(self, blocks: bool) -> AbstractContextManager[None]:
         """See :func:`bootmae_plugin.engine.unwrap.gather_parameters`."""
@@ -33,28 +44,28 @@ class BlockFSDP(MMFullyShardedDataParallel):
 
 
 def is_trained_block(module: nn.Module) -> bool:
-    """A transformer block with something to train (a teacher's has not)."""
+    """Return whether this is a transformer block with trained weights."""
     trained = any(p.requires_grad for p in module.parameters())
     return isinstance(module, BLOCKS) and trained
 
 
 @STRATEGIES.register_module()
 class BlockFSDPStrategy(FSDPStrategy):
-    """mmengine's FSDP with every transformer block a unit of its own; CPUs, too.
+    """mmengine's FSDP with every transformer block as a unit; also on CPUs.
 
     The rest of the model is the root's unit: ``MaskedViT.encode`` is not ``forward``,
-    so an encoder that is a unit would never be gathered. Blocks of student and teacher
-    are sharded alike. Checkpoints are whole, the same as without sharding.
+    so FSDP would never gather an encoder that is a unit. Blocks of student and teacher
+    are sharded alike. Checkpoints are the same as without sharding.
 
     Args:
-        recompute: Keep only the inputs of trained blocks, and calculate what is in them
-            again for the backward pass (activation checkpointing). Defaults to False.
-        model_wrapper: Further options of torch's FSDP. Defaults to None.
+        recompute: Keep only the inputs of trained blocks, and compute the rest again in
+            the backward pass (activation checkpointing). Defaults to False.
+        model_wrapper: More options of torch's FSDP. Defaults to None.
         **kwargs: See mmengine's ``FSDPStrategy``.
 
     Raises:
-        UserError: without a launcher, and for ``clip_grad``, whose norm mmengine takes
-            of each process' shard alone.
+        UserError: without a launcher, and for ``clip_grad``: mmengine takes the norm of
+            each process' shard alone.
     """
 
     def __init__(
@@ -65,6 +76,7 @@ class BlockFSDPStrategy(FSDPStrategy):
             launcher != 'none',
             'sharded training needs a launcher: bash tools/dist_train.sh CONFIG GPUS',
         )
+        start_gloo()
         if recompute:
             kwargs['activation_checkpointing'] = dict(check_fn=is_trained_block)
         options = dict(
@@ -79,16 +91,8 @@ class BlockFSDPStrategy(FSDPStrategy):
             **kwargs,
         )
 
-    def _setup_distributed(self, launcher: str = 'pytorch', **kwargs) -> None:
-        if not start_gloo():
-            super()._setup_distributed(launcher, **kwargs)
-
-    def _wrap_model(self, model: nn.Module) -> nn.Module:
-        for tensor in (*model.parameters(), *model.buffers()):
-            dist.broadcast(tensor.data)  # ranks are seeded differently
-        return super()._wrap_model(model)
-
     def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build a logger that shows only warnings on the terminal; see mmengine."""
         return keep_quiet(super().build_logger(*args, **kwargs))
 
     def compile_model(self, model: nn.Module, compile: dict | bool = False):
@@ -97,6 +101,7 @@ class BlockFSDPStrategy(FSDPStrategy):
         return model
 
     def build_optim_wrapper(self, optim_wrapper, model: nn.Module | None = None):
+        """Build an optimizer that leaves the branches of other stages alone."""
         clip = optim_wrapper.get('clip_grad') if isinstance(optim_wrapper, dict) else {}
         check(
             not clip,
@@ -104,23 +109,23 @@ class BlockFSDPStrategy(FSDPStrategy):
             'optim_wrapper.clip_grad=None, or train without FSDP',
         )
         wrapper = super().build_optim_wrapper(optim_wrapper, model)
-        wrapper.optimizer.register_step_pre_hook(self._leave_idle_alone)
+        wrapper.optimizer.register_step_pre_hook(self._remove_idle_gradients)
         return wrapper
 
-    def _leave_idle_alone(self, optimizer: torch.optim.Optimizer, *_) -> None:
-        """FSDP gives the branches that are not in this stage gradients of zeros, which
-        the optimiser would decay; but each parameter has to have a state."""
+    def _remove_idle_gradients(self, optimizer: torch.optim.Optimizer, *_) -> None:
+        # FSDP gives the branches that are not in this stage gradients of zeros, which
+        # the optimizer would decay. But every parameter needs an optimizer state.
         if hasattr(self.model.module, 'idle_parameters'):
             for parameter in self.model.module.idle_parameters():
                 if parameter in optimizer.state:
                     parameter.grad = None
 
     def load_model_state_dict(self, state_dict: dict, **kwargs) -> None:
-        """Every key has to fit; mmengine only warns of those that do not."""
+        """Load strictly; mmengine only warns about keys that do not fit."""
         self.model.load_state_dict(state_dict, strict=True)
 
     def load_optim_state_dict(self, state_dict: dict) -> None:
-        """As in mmengine, whose arguments are in the order of an older torch."""
+        """See mmengine, which passes the arguments in the order of an older torch."""
         optimizer = self.optim_wrapper.optimizer
         self.optim_wrapper.load_state_dict(
             FSDP.optim_state_dict_to_load(
@@ -128,21 +133,19 @@ class BlockFSDPStrategy(FSDPStrategy):
             )
         )
 
-    def _build_param_scheduler(self, *args, **kwargs) -> list:
-        # FSDPStrategy's own does not know convert_to_iter_based.
-        return BaseStrategy._build_param_scheduler(self, *args, **kwargs)
-
 
 @RUNNERS.register_module()
 class ShardedRunner(GuardedRunner, FlexibleRunner):
-    """mmengine's FlexibleRunner with :class:`PluginRunner`'s terminal and guards."""
+    """mmengine's FlexibleRunner with the terminal and the guards of PluginRunner."""
 
     def build_param_scheduler(self, scheduler: dict | list) -> list:
-        """Under the name it has in mmengine's Runner."""
-        return self.strategy.build_param_scheduler(scheduler, self.optim_wrapper)
+        """Build the schedulers; the method has the name it has in mmengine's Runner."""
+        built = self.strategy.build_param_scheduler(scheduler, self.optim_wrapper)
+        self.strategy.param_schedulers = built  # which it saves
+        return built
 
     def register_hook(self, hook, priority=None) -> None:
-        """As in mmengine; a hook that needs whole weights is refused."""
+        """Register a hook, unless it needs whole weights; see mmengine."""
         name = hook['type'] if isinstance(hook, dict) else type(hook)
         name = (name if isinstance(name, str) else name.__name__).rpartition('.')[2]
         check(

@@ -1,20 +1,24 @@
-"""A run that is asked to stop saves once, on all processes alike."""
+"""Signals: the run saves and leaves, its data-loader workers ignore them."""
 
+import atexit
 import contextlib
+import functools
+import multiprocessing
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from mmengine import dist
 from mmengine.hooks import EMAHook, Hook
 from mmpretrain.registry import HOOKS
+from torch.utils.data import DataLoader
 
-from .checkpoint_hook import INTERRUPTED, name_newest
+from .work_dir import INTERRUPTED, name_newest
 
-# What schedulers send when a job has to leave: it is to be started again.
-TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h
+TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: schedulers start the job again
 BY_HAND = 128 + signal.SIGINT
 SIGNALS = {
     getattr(signal, name): code
@@ -24,11 +28,11 @@ SIGNALS = {
 
 
 class Interrupted(SystemExit):
-    """Ends a run that was asked to stop and has saved; its code is the exit status.
+    """End of a run that got a signal and has saved; its code is the exit status.
 
     Args:
-        number: Of the signal.
-        path: Of the checkpoint.
+        number: Number of the signal.
+        path: The checkpoint.
     """
 
     def __init__(self, number: int, path: Path) -> None:
@@ -37,40 +41,41 @@ class Interrupted(SystemExit):
 
     def __str__(self) -> str:
         name = signal.Signals(self.number).name
-        return f'stopped by {name}, saved as {self.path}: --resume goes on exactly'
+        return f'stopped by {name}, saved as {self.path}: continue with --resume'
 
 
 @HOOKS.register_module()
 class InterruptHook(Hook):
-    """SIGTERM, SIGUSR1 and Ctrl-C: finish the step, save, leave.
+    """On SIGTERM, SIGUSR1 and Ctrl-C: finish the step, save, leave.
 
-    Our runners register it. The exit status is 75 ("try again", ``sysexits.h``) after
-    SIGTERM and SIGUSR1, which schedulers send, and 130 after Ctrl-C. A second signal
-    ends the process at once, with 128 + its number. It is enough that one process gets
-    the signal.
+    Our runners register this hook. The exit status is 75 after SIGTERM and SIGUSR1
+    ("try again" in ``sysexits.h``) and 130 after Ctrl-C. A second signal ends the
+    process at once with status 128 + its number. In a distributed run it is enough that
+    one process gets the signal.
 
     Args:
-        interval: Iterations after which the processes of a distributed run ask each
-            other whether one was signalled. Defaults to 10.
+        interval: Number of iterations after which the processes of a distributed run
+            tell each other about signals. Defaults to 10.
     """
 
-    priority = 'LOWEST'  # the step's other hooks have done their work
+    priority = 'LOWEST'  # after all other hooks of the step
 
     def __init__(self, interval: int = 10) -> None:
         self.interval = interval
         self.signal = 0
         self.handlers: dict = {}
         self.group = None
+        self.training = self.validating = False
         self.common_val_batches = 0
 
     def listen(self) -> None:
-        """Take the signals of this process."""
+        """Install the handlers of this process."""
         for number in SIGNALS:
             with contextlib.suppress(ValueError):  # not in the main thread
                 self.handlers[number] = signal.signal(number, self._receive)
 
     def release(self) -> None:
-        """Give them back."""
+        """Restore the handlers from before :meth:`listen`."""
         while self.handlers:
             signal.signal(*self.handlers.popitem())
 
@@ -80,31 +85,38 @@ class InterruptHook(Hook):
         self.signal = number
         if dist.is_main_process():
             name = signal.Signals(number).name
-            text = f'{name}: saving; another one stops at once, without\n'
+            text = f'{name}: saving; a second signal ends the run without saving\n'
             os.write(sys.__stderr__.fileno(), text.encode())
 
     def before_train(self, runner) -> None:
         if dist.get_world_size() > 1 and torch.distributed.get_backend() != 'gloo':
-            # A GPU's own would have to wait for its work.
+            # NCCL would wait for the work that is queued on the GPU.
             self.group = torch.distributed.new_group(backend='gloo')
-        self.listen()  # before, there is nothing to save
+        self.training = True
+        self.listen()  # there is nothing to save before
+
+    def after_train(self, runner) -> None:
+        self.training = False
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         self._leave_if_asked(runner, runner.iter)
 
     def before_val(self, runner) -> None:
-        if runner._train_loop is not None:
-            # Ranks may differ by one batch; they have to ask each other equally often.
+        if self.training:
+            self.validating = True
+            # Processes may differ by one batch, but must ask each other equally often.
             self.common_val_batches = self._reduce(len(runner.val_dataloader), 'MIN')
 
+    def after_val(self, runner) -> None:
+        self.validating = False
+
     def after_val_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if batch_idx < self.common_val_batches:
+        if self.validating and batch_idx < self.common_val_batches:
             self._leave_if_asked(runner, batch_idx)
 
     def _leave_if_asked(self, runner, iteration: int) -> None:
-        if number := self._asked(iteration):
-            validating = getattr(runner.train_loop, 'validating', False)
-            for hook in runner.hooks if validating else ():
+        if number := self._find_signal(iteration):
+            for hook in runner.hooks if self.validating else ():
                 if isinstance(hook, EMAHook):  # the model has the averaged weights
                     hook.after_val_epoch(runner)
             path = Path(runner.work_dir) / INTERRUPTED
@@ -112,8 +124,8 @@ class InterruptHook(Hook):
             name_newest(runner, path)
             raise Interrupted(number, path)
 
-    def _asked(self, iteration: int) -> int:
-        """The signal that one of the processes got; 0 for none."""
+    def _find_signal(self, iteration: int) -> int:
+        """Return the signal that one of the processes got, 0 for none."""
         if dist.get_world_size() > 1 and (iteration + 1) % self.interval:
             return 0
         return self._reduce(self.signal, 'MAX')
@@ -125,3 +137,47 @@ class InterruptHook(Hook):
         operation = getattr(torch.distributed.ReduceOp, how)
         torch.distributed.all_reduce(tensor, operation, group=self.group)
         return int(tensor)
+
+
+def protect_workers(loader: DataLoader) -> None:
+    """Let the workers of a data loader ignore signals, so that the run can save.
+
+    Schedulers and launchers signal all processes of a job. By default SIGTERM kills the
+    workers, and torch then ends the run with an error.
+
+    Args:
+        loader: Its workers are not started yet.
+    """
+    loader.worker_init_fn = functools.partial(_start_worker, loader.worker_init_fn)
+    _kill_workers_at_exit()
+
+
+def _start_worker(init: Callable | None, worker_id: int) -> None:
+    for number in SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    if init is not None:
+        init(worker_id)
+
+
+@functools.cache
+def _kill_workers_at_exit() -> None:
+    """Kill the workers that are left: multiprocessing would send SIGTERM and wait."""
+
+    @atexit.register
+    def kill() -> None:
+        if hasattr(signal, 'SIGCHLD'):  # torch's handler would report a crash
+            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for child in multiprocessing.active_children():
+            if child.daemon:
+                child.kill()
+
+
+def end_workers(loader: DataLoader | None) -> None:
+    """End persistent workers now, by two private names of torch.
+
+    The garbage collector may collect their queues first; torch then waits several
+    seconds for each worker. See ``tests/reliability/test_private_names.py``.
+    """
+    iterator = getattr(loader, '_iterator', None)
+    if hasattr(iterator, '_shutdown_workers'):
+        iterator._shutdown_workers()

@@ -1,17 +1,26 @@
-"""A work dir belongs to one experiment."""
+"""The work dir of a run: its owner, its lock, its newest checkpoint."""
 
 import ast
 import contextlib
 import os
+import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from mmengine import dist
 from mmengine.config import Config
+from mmengine.logging import print_log
 
-from ..errors import check
-from .locks import locked
+from ..checkpoints.read import read_checkpoint
+from ..checkpoints.strip import is_stripped
+from ..checkpoints.write import CannotWrite, write_whole
+from ..errors import UserError, check
+
+LAST = 'last_checkpoint'
+INTERRUPTED = 'interrupted.pth'  # saved after a signal
+UNCHANGED = 'choose another --work-dir (nothing was changed)'
 
 
 def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
@@ -27,76 +36,79 @@ def guard_work_dir(cfg: Config | None, work_dir: Path) -> None:
         return
     check(
         bool(cfg.get('resume')),
-        f'work dir {work_dir} holds a run already: --resume goes on with it, another '
-        '--work-dir keeps both; nothing was changed',
+        f'work dir {work_dir} holds a run already: continue it with --resume, or '
+        f'{UNCHANGED}',
     )
-    # mmengine keeps the config of a run under its own name; other files are not read.
+    # mmengine saves a run's config under the name of its file.
     path = work_dir / Path(cfg.filename or '').name
     check(
         path.is_file(),
         f'work dir {work_dir} holds another experiment: it has no config '
-        f'{path.name!r}; choose another --work-dir (nothing was changed)',
+        f'{path.name!r}; {UNCHANGED}',
     )
     if is_own(path, cfg):
         return
-    kept = read_dump(path)
-    check(
-        kept is not None,
-        f'{path} is not a config as a run writes it: choose another --work-dir '
-        '(nothing was changed)',
-    )
-    # A longer schedule, other workers, ... may differ; another model may not.
+    saved = read_config(path)
+    check(saved is not None, f'{path} is not a config of a run: {UNCHANGED}')
+    # The schedule, the workers, ... may differ; the model may not.
     ours, theirs = (
-        # FlexibleRunner moves the preprocessing, which may differ, into it.
+        # FlexibleRunner moves the data preprocessor, which may differ, into the model.
         {k: v for k, v in (c.get('model') or {}).items() if k != 'data_preprocessor'}
-        for c in (cfg, kept)
+        for c in (cfg, saved)
     )
     check(
         ours == theirs,
         f'work dir {work_dir} holds another experiment: its config {path.name} has '
-        'another model; choose another --work-dir (nothing was changed)',
+        f'another model; {UNCHANGED}',
     )
 
 
 @contextlib.contextmanager
-def held(work_dir: Path) -> Iterator[None]:
-    """Keep other runs out of a work dir, and clear away what a killed one left.
+def lock_work_dir(work_dir: Path) -> Iterator[None]:
+    """Keep other runs out of a work dir, and remove the partial files of a killed one.
 
-    Two runs in one, as where a job was started again while its old processes live on,
-    would write the same checkpoints.
+    A scheduler may start a job again while old processes of it are still alive. Both
+    would write the same checkpoints. The lock ends with its process; workers of a data
+    loader do not inherit it, because filelock closes it in forked processes.
 
     Raises:
-        UserError: if another run is at work in it.
+        UserError: if another run has the lock.
     """
     if not dist.is_main_process():
         yield
         return
-    lock = work_dir / '.lock'
-    by = lock.read_text() if lock.is_file() else ''
-    busy = (
-        f'another run is at work in {work_dir} ({by}): wait until it has ended, or '
-        'choose another --work-dir'
-    )
-    with locked(lock, busy) as handle:
-        if handle is not None:
-            os.truncate(handle, 0)
-            who = f'process {os.getpid()} on {socket.gethostname()}'
-            os.write(handle, who.encode())
+    path = work_dir / '.lock'
+    lock = FileLock(path, fallback_to_soft=False)  # a soft lock survives a kill
+    try:
+        lock.acquire(blocking=False)
+    except Timeout as error:
+        raise UserError(
+            f'another run uses {work_dir} ({path.read_text()}): wait for its end, or '
+            'choose another --work-dir'
+        ) from error
+    except OSError:  # some network file systems have no locks
+        lock = None
+    try:
+        with contextlib.suppress(OSError):  # Windows locks the content, too
+            path.write_text(f'process {os.getpid()} on {socket.gethostname()}')
         for partial in work_dir.glob('.*.partial'):
-            partial.unlink()  # a checkpoint that was not finished
+            partial.unlink()  # of a checkpoint that was not finished
         yield
+    finally:
+        if lock is not None:
+            lock.release()
 
 
 def is_own(path: Path, cfg: Config) -> bool:
-    """Whether this is the file that the config was read from."""
+    """Return whether this is the file that the config was read from."""
     return bool(cfg.filename) and path.exists() and path.samefile(cfg.filename)
 
 
-def read_dump(path: Path) -> dict | None:
-    """A config as :meth:`GuardedRunner.dump_config` wrote it, without running it.
+def read_config(path: Path) -> dict | None:
+    """Read a config that a run saved, without running it; None if it is another file.
 
-    A work dir may come from somebody else, and a config is code: this takes literals
-    and ``dict(...)`` alone, which is all that a dump has.
+    A work dir may come from somebody else, and a config is code. This accepts literals
+    and ``dict(...)``, which is all that a saved config has.
     """
 
     def value(node: ast.expr):
@@ -120,3 +132,121 @@ def read_dump(path: Path) -> dict | None:
         return {line.targets[0].id: value(line.value) for line in body}
     except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError):
         return None
+
+
+def run_on_all_ranks(work: Callable[[], None]) -> None:
+    """Call ``work`` on every process; if one of them cannot write, raise on all.
+
+    Raises:
+        CannotWrite: on every process.
+    """
+    failed = None
+    try:
+        work()
+    except CannotWrite as error:
+        failed = str(error)
+    failed = next(filter(None, dist.all_gather_object(failed)), None)
+    if failed is not None:
+        raise CannotWrite(failed)
+
+
+def name_newest(runner, path: Path) -> None:
+    """Write the name of the newest checkpoint into ``last_checkpoint``."""
+    # Without the folder, so that a work dir can be moved. mmengine's own runner, which
+    # some use with our hook, needs the whole path.
+    inside = path.parent == Path(runner.work_dir)
+    text = path.name if inside and hasattr(runner, 'resumes_by_name') else str(path)
+
+    def write() -> None:
+        if dist.is_main_process():
+            last = Path(runner.work_dir) / LAST
+            write_whole(last, lambda file: file.write_text(text))
+
+    run_on_all_ranks(write)
+
+
+def read_newest_checkpoint(work_dir: str | Path) -> tuple[Path, dict] | None:
+    """Read the newest intact checkpoint; log the broken ones and leave them.
+
+    Args:
+        work_dir: The work dir of a run. ``last_checkpoint`` names the newest one; the
+            others follow by their iteration, including the ends of stages.
+
+    Returns:
+        Its path and its content; None if there is no checkpoint.
+
+    Raises:
+        UserError: if there are checkpoints, but all of them are broken.
+    """
+    broken = []
+    for path in _candidates(Path(work_dir)):
+        try:
+            return path, read_checkpoint(path)
+        except UserError as error:
+            print_log(f'not resumed from: {error}', 'current', level=30)
+            broken.append(path)
+    check(
+        not broken,
+        f'none of the {len(broken)} checkpoints in {work_dir} can be read: start again '
+        'with another --work-dir',
+    )
+    return None
+
+
+def _candidates(work_dir: Path) -> Iterator[Path]:
+    """Yield the checkpoints that a run can be resumed from, the newest first."""
+    last, named, folders = work_dir / LAST, None, {work_dir}
+    if last.is_file():
+        path = Path(last.read_text().strip())
+        named = work_dir / path.name  # the work dir may have been moved
+        if path.name != str(path) and not named.is_file():  # in the hook's out_dir
+            named = path
+            folders |= {path.parent} if path.is_file() else set()
+        yield named
+    # Sorting opens all files, so it comes after the one that is named.
+    pattern = re.compile(rf'(epoch|iter|stage)_\d+\.pth|{INTERRUPTED}')
+    found = [path for folder in folders for path in folder.glob('*.pth')]
+    found = [path for path in found if pattern.fullmatch(path.name) and path != named]
+    progress = {path: _progress(path) for path in found}
+    resumable = [path for path in found if progress[path] is not None]
+    yield from sorted(resumable, key=progress.get, reverse=True)
+
+
+def _progress(path: Path) -> tuple[float, bool] | None:
+    """Return how far a checkpoint is; None if it was reduced to its weights.
+
+    Broken ones are the furthest, so that they are read, and logged, before others.
+    """
+    try:
+        content = read_checkpoint(path, whole=False)
+        if is_stripped(content):
+            return None
+        iteration = content['meta']['iter']
+    except (UserError, KeyError, TypeError):
+        iteration = float('inf')
+    # An epoch's own checkpoint is written after that of a stage.
+    return iteration, not path.name.startswith('stage')
+
+
+def agree_on_newest_checkpoint(work_dir: str) -> tuple[str, dict] | None:
+    """Read the newest intact checkpoint, the same one on all processes.
+
+    The first process looks for it: others may see another state of the folder.
+
+    Raises:
+        UserError: on every process, if all checkpoints are broken.
+    """
+    found, name, error = None, None, None
+    if dist.is_main_process():
+        try:
+            found = read_newest_checkpoint(work_dir)
+            name = found and str(found[0])
+        except UserError as raised:
+            error = str(raised)
+    shared = [name, error]
+    dist.broadcast_object_list(shared)
+    name, error = shared
+    check(error is None, error)
+    if name is None:
+        return None
+    return name, read_checkpoint(name) if found is None else found[1]

@@ -14,7 +14,7 @@ from bootmae_plugin.engine.stages import (
     plan_stages,
     shown_epochs,
 )
-from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
+from bootmae_plugin.reliability.work_dir import read_newest_checkpoint
 
 
 @pytest.mark.parametrize(
@@ -226,11 +226,11 @@ def test_a_killed_run_reduces_the_rest_later(moment, tmp_path, monkeypatch):
 def test_no_run_is_resumed_from_a_reduced_file(tmp_path):
     runner, hook = Runner(tmp_path, 9), BootstrapHook(num_stages=9, keep_every=2)
     runner.train(hook, until=4)
-    assert newest_checkpoint(tmp_path).name == 'stage_4.pth'
+    assert read_newest_checkpoint(tmp_path)[0].name == 'stage_4.pth'
     for stage in (3, 4):
         (tmp_path / f'stage_{stage}.pth').unlink()
     assert listed(tmp_path) == {1: WEIGHTS, 2: ENCODER}
-    assert newest_checkpoint(tmp_path) is None
+    assert read_newest_checkpoint(tmp_path) is None
 
 
 def test_bad_numbers_are_refused():

@@ -8,8 +8,8 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader
 
-from bootmae_plugin.reliability.batches import SeededBatches, seeded
-from bootmae_plugin.reliability.random_state import random_state
+from bootmae_plugin.reliability.batches import SeededBatches, with_seeded_batches
+from bootmae_plugin.reliability.resume import random_state
 from tests.reliability.resuming import NoisyImages, same
 
 
@@ -70,12 +70,14 @@ def test_a_data_loader_keeps_its_options():
     )
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    loader = Runner.build_dataloader(seeded(cfg), seed=3)
+    loader = Runner.build_dataloader(with_seeded_batches(cfg), seed=3)
     assert len([*loader]) == len(loader) == 16
     assert torch.equal(torch.get_rng_state(), before)
     assert loader.batch_sampler.seed == 3
     assert 'generator' not in cfg and cfg['drop_last']  # the config is as it was
     own = dict(type=BatchSampler, drop_last=False)
-    other = Runner.build_dataloader(seeded(dict(cfg, batch_sampler=own)), seed=3)
+    other = Runner.build_dataloader(
+        with_seeded_batches(dict(cfg, batch_sampler=own)), seed=3
+    )
     assert type(other.batch_sampler.batches) is BatchSampler
     assert len(other) == 16

@@ -13,11 +13,17 @@ from mmengine.logging import MessageHub, MMLogger
 from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints.read import read_checkpoint
 from bootmae_plugin.checkpoints.write import CannotWrite, write_whole
-from bootmae_plugin.reliability import SafeCheckpointHook, guards
-from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
-from bootmae_plugin.reliability.guards import unless_full
-from bootmae_plugin.reliability.random_state import random_state, set_random_state
+from bootmae_plugin.reliability import SafeCheckpointHook
+from bootmae_plugin.reliability import runner as runner_module
+from bootmae_plugin.reliability.checkpoint_hook import RemoveLater
+from bootmae_plugin.reliability.resume import random_state, set_random_state
+from bootmae_plugin.reliability.runner import ignore_full_disk
+from bootmae_plugin.reliability.work_dir import read_newest_checkpoint
 from tests.reliability.resuming import assert_same, losses, train
+
+
+def newest(work_dir):
+    return read_newest_checkpoint(work_dir)[0]
 
 
 @pytest.fixture(scope='module')
@@ -80,19 +86,19 @@ def test_a_moved_work_dir_resumes_and_a_broken_checkpoint_stays(tmp_path):
     moved = work_dir.rename(tmp_path / 'moved')
     broken = (moved / 'epoch_3.pth').read_bytes()[:-1000]
     (moved / 'epoch_3.pth').write_bytes(broken)
-    assert newest_checkpoint(moved) == moved / 'epoch_2.pth'
+    assert newest(moved) == moved / 'epoch_2.pth'
     log = '\n'.join(path.read_text() for path in moved.glob('*/*.log'))
     assert 'not resumed from: checkpoint' in log
     assert (moved / 'epoch_3.pth').read_bytes() == broken
     (moved / 'last_checkpoint').unlink()
     (moved / 'epoch_3.pth').unlink()
-    assert newest_checkpoint(moved) == moved / 'epoch_2.pth'
+    assert newest(moved) == moved / 'epoch_2.pth'
     (moved / 'epoch_2.pth').write_bytes(b'')
-    assert newest_checkpoint(moved) == moved / 'stage_1.pth'
+    assert newest(moved) == moved / 'stage_1.pth'
     (moved / 'stage_1.pth').write_bytes(b'')
     with pytest.raises(UserError, match='none of the 2 checkpoints'):
-        newest_checkpoint(moved)
-    assert newest_checkpoint(tmp_path) is None
+        read_newest_checkpoint(moved)
+    assert read_newest_checkpoint(tmp_path) is None
 
 
 def test_a_flipped_bit_anywhere_is_noticed_or_harmless(tmp_path):
@@ -144,7 +150,7 @@ def test_a_process_killed_within_a_save_leaves_the_old_file(tmp_path):
     assert path.read_text() == 'old'
     shutil.copy(path, tmp_path / 'epoch_1.pth')
     with pytest.raises(UserError):  # the partial file is not taken for a checkpoint
-        newest_checkpoint(tmp_path)
+        read_newest_checkpoint(tmp_path)
 
 
 def test_a_disk_that_is_full_may_be_no_reason_to_stop(tmp_path, monkeypatch):
@@ -156,7 +162,7 @@ def test_a_disk_that_is_full_may_be_no_reason_to_stop(tmp_path, monkeypatch):
             raise CannotWrite('No space left')
         write_whole(path, write)
 
-    monkeypatch.setattr(guards, 'write_whole', fail_in_epoch_2)
+    monkeypatch.setattr(runner_module, 'write_whole', fail_in_epoch_2)
     with pytest.raises(CannotWrite, match='No space left'):
         train(tmp_path / 'stops', stages=1)
     options = dict(stages=1, default_hooks__checkpoint__on_error='continue')
@@ -176,15 +182,16 @@ def test_losses_that_a_full_disk_does_not_take_are_left_out():
         if errors[number] is not None:
             raise errors[number]
 
-    tried = unless_full(write)
+    tried = ignore_full_disk(write)
     assert tried(0) is tried(1) is None
     with pytest.raises(OSError, match='denied'):
         tried(2)
 
 
 def test_what_a_kill_left_is_removed_when_the_run_goes_on(tmp_path, monkeypatch):
-    monkeypatch.setattr(SafeCheckpointHook, '_remove', lambda *_: None)
-    work_dir = train(tmp_path / 'run', stop=3)  # as if killed before removing epoch 1
+    # As if killed before removing epoch 1.
+    monkeypatch.setattr(RemoveLater, 'remove_noted', lambda self: self.names.clear())
+    work_dir = train(tmp_path / 'run', stop=3)
     assert (work_dir / 'epoch_1.pth').exists()
     monkeypatch.undo()
     train(work_dir, resume=True)
@@ -255,7 +262,7 @@ def test_the_best_checkpoint_on_a_full_disk(best):
 
 def test_a_best_checkpoint_that_a_kill_left_is_removed_later(best, monkeypatch):
     hook, runner = best
-    monkeypatch.setattr(SafeCheckpointHook, '_remove_best', lambda *_: None)
+    monkeypatch.setattr(RemoveLater, 'remove_noted', lambda self: self.names.clear())
     kept = runner.validated(hook, 2, a=2, b=0)
     assert kept == ['best_a_epoch_1.pth', A_2, B_1]
     monkeypatch.undo()
@@ -284,18 +291,18 @@ def test_the_newest_is_the_one_that_went_furthest(tmp_path):
     for name, iteration in dict(epoch_2=8, epoch_10=40, stage_3=48, iter_9=9).items():
         save_tiny(tmp_path / f'{name}.pth', iteration)
     save_tiny(tmp_path / 'best_a_epoch_50.pth', 200)  # has no optimiser
-    assert newest_checkpoint(tmp_path).name == 'stage_3.pth'
+    assert newest(tmp_path).name == 'stage_3.pth'
     (tmp_path / 'last_checkpoint').write_text('epoch_10.pth')
-    assert newest_checkpoint(tmp_path).name == 'epoch_10.pth'
+    assert newest(tmp_path).name == 'epoch_10.pth'
     (tmp_path / 'epoch_10.pth').write_bytes(b'broken')
-    assert newest_checkpoint(tmp_path).name == 'stage_3.pth'
+    assert newest(tmp_path).name == 'stage_3.pth'
     (tmp_path / 'stage_3.pth').write_bytes(b'broken')
-    assert newest_checkpoint(tmp_path).name == 'iter_9.pth'
+    assert newest(tmp_path).name == 'iter_9.pth'
     # A bare name is of the work dir, wherever the program runs.
     (tmp_path / 'run').mkdir()
     (tmp_path / 'run/last_checkpoint').write_text('iter_9.pth')
     with pytest.raises(UserError, match='none of the 1 checkpoints'):
-        newest_checkpoint(tmp_path / 'run')
+        read_newest_checkpoint(tmp_path / 'run')
 
 
 def test_checkpoints_in_another_folder_are_found(tmp_path):
@@ -305,9 +312,9 @@ def test_checkpoints_in_another_folder_are_found(tmp_path):
     (tmp_path / 'run').mkdir()
     last = tmp_path / 'run/last_checkpoint'
     last.write_text(str(tmp_path / 'out/epoch_2.pth'))
-    assert newest_checkpoint(tmp_path / 'run') == tmp_path / 'out/epoch_2.pth'
+    assert newest(tmp_path / 'run') == tmp_path / 'out/epoch_2.pth'
     (tmp_path / 'out/epoch_2.pth').write_bytes(b'broken')
-    assert newest_checkpoint(tmp_path / 'run') == tmp_path / 'out/epoch_1.pth'
+    assert newest(tmp_path / 'run') == tmp_path / 'out/epoch_1.pth'
 
 
 def test_options_that_would_fail_at_the_first_save():

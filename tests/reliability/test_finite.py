@@ -139,7 +139,7 @@ def test_an_optimiser_state_that_is_not_finite_is_named():
     model.weight.grad = torch.full_like(model.weight, 1e30)  # its square is too large
     optimizer.step()
     wrappers = OptimWrapperDict(one=OptimWrapper(optimizer))
-    with pytest.raises(UserError, match="the optimiser's exp_avg_sq of parameter 0"):
+    with pytest.raises(UserError, match="the optimizer's exp_avg_sq of parameter 0"):
         check_finite(model, wrappers)
     optimizer.state.clear()
     model.weight.data.fill_(1e30)  # finite, but not their norm

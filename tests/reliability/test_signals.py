@@ -117,7 +117,7 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
     alone = shutil.copytree(cut, tmp_path / 'alone')
     done = run(alone, '--resume', processes=1)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert 'resumed on 1 processes a run of 2: it goes on, but not' in done.stdout
+    assert 'resumed on 1 processes a run of 2: it continues, but not' in done.stdout
     # Half of the first epoch's 40 iterations are done.
     assert losses(alone, 'iter') == [*range(1, 11), *range(21, 81)]
     # To all processes, also the workers of the data loaders.

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from bootmae_plugin import UserError
-from bootmae_plugin.reliability.work_dir import held, read_dump
+from bootmae_plugin.reliability.work_dir import lock_work_dir, read_config
 from tests.reliability.resuming import train
 from tests.tiny import ROOT, tiny_config
 
@@ -30,14 +30,14 @@ def test_the_config_of_a_work_dir_is_read_not_run(tmp_path):
     work_dir = train(tmp_path / 'run', stop=1)
     (kept,) = work_dir.glob('*.py')
     cfg = tiny_config(work_dir)
-    assert read_dump(kept)['model'] == cfg.model.to_dict()
-    assert read_dump(kept)['train_cfg']['max_epochs'] == 4
+    assert read_config(kept)['model'] == cfg.model.to_dict()
+    assert read_config(kept)['train_cfg']['max_epochs'] == 4
     kept.write_text(f'import os\nos.mkdir({str(tmp_path / "trap")!r})\n')
-    with pytest.raises(UserError, match='not a config as a run writes it'):
+    with pytest.raises(UserError, match='is not a config of a run'):
         train(work_dir, resume=True)
     assert not (tmp_path / 'trap').exists()
     kept.write_text("a = dict(b=[1, (2.5, None)], c={'d': nan})\n")
-    read = read_dump(kept)
+    read = read_config(kept)
     assert read['a']['b'] == [1, (2.5, None)] and read['a']['c']['d'] != 0
 
 
@@ -46,8 +46,8 @@ import os
 import sys
 import time
 from pathlib import Path
-from bootmae_plugin.engine.work_dir import held
-with held(Path(sys.argv[1])):
+from bootmae_plugin.reliability.work_dir import lock_work_dir
+with lock_work_dir(Path(sys.argv[1])):
     worker = os.fork()  # as of a data loader
     if worker:
         print('held', worker, flush=True)
@@ -65,7 +65,7 @@ def test_a_work_dir_is_held_by_one_run_until_it_ends(tmp_path):
     try:
         lines = iter(holder.stdout)
         worker = int(next(line for line in lines if 'held' in line).split()[1])
-        who = f'another run is at work .*process {holder.pid} on'
+        who = f'another run uses .*process {holder.pid} on'
         with pytest.raises(UserError, match=who):
             train(tmp_path)
         assert not [*tmp_path.glob('*.pth')]
@@ -74,7 +74,7 @@ def test_a_work_dir_is_held_by_one_run_until_it_ends(tmp_path):
         # The worker lives on, and does not hold it.
         os.kill(worker, 0)
         (tmp_path / '.epoch_1.pth.partial').write_text('half of a checkpoint')
-        with held(tmp_path):
+        with lock_work_dir(tmp_path):
             assert not [*tmp_path.glob('*.partial')]
     finally:
         holder.kill()

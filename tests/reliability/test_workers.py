@@ -6,14 +6,14 @@ import sys
 import pytest
 from torch.utils.data import DataLoader
 
-from bootmae_plugin.reliability.workers import end_workers
+from bootmae_plugin.reliability.signals import end_workers
 from tests.tiny import ROOT
 
 PROGRAM = f"""
 import multiprocessing, subprocess, sys
 sys.path.insert(0, {str(ROOT)!r})
 from torch.utils.data import DataLoader
-from bootmae_plugin.engine.workers import leave_signals_to_the_run
+from bootmae_plugin.reliability.signals import protect_workers
 
 def init(worker_id):
     print('began', worker_id, flush=True)
@@ -21,7 +21,7 @@ def init(worker_id):
 loader = DataLoader(range(8), num_workers=1, persistent_workers=True, prefetch_factor=1,
                     worker_init_fn=init, multiprocessing_context=sys.argv[1])
 if __name__ == '__main__':
-    leave_signals_to_the_run(loader)
+    protect_workers(loader)
     batches = iter(loader)
     seen = [int(next(batches))]
     for child in multiprocessing.active_children():

@@ -183,7 +183,7 @@ def die_at(moment: str) -> None:
         moment: One of ``SWITCH``.
     """
     from bootmae_plugin.models.algorithm import BootMAE
-    from bootmae_plugin.reliability import guards
+    from bootmae_plugin.reliability import runner
 
     def kill_in(owner, name: str, before: bool, when) -> None:
         original = getattr(owner, name)
@@ -205,7 +205,7 @@ def die_at(moment: str) -> None:
     if what == 'writing':  # the file exists, under its temporary name
         kill_in(os, 'fsync', True, is_partial)
     elif what == 'wrote':
-        kill_in(guards, 'write_whole', False, lambda path, _: path.stem == where)
+        kill_in(runner, 'write_whole', False, lambda path, _: path.stem == where)
     elif what == 'within':  # the teacher is copied, the stage is not yet counted
         kill_in(BootMAE, '_set_stage', True, lambda self, stage: stage == 2)
     elif what == 'first':

@@ -15,12 +15,12 @@ def trial_corrupt(folder: Path, times: int, draw: random.Random) -> list[str]:
     """Cut off the newest checkpoint or flip a bit, ``times`` times in all."""
     from bootmae_plugin.checkpoints.read import read_checkpoint
     from bootmae_plugin.errors import UserError
-    from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
+    from bootmae_plugin.reliability.work_dir import read_newest_checkpoint
 
     work_dir = folder / 'corrupt'
     if kill(start(work_dir), work_dir) != 0:
         return [f'the run failed: {last_line(work_dir)}']
-    newest = newest_checkpoint(work_dir)
+    newest, _ = read_newest_checkpoint(work_dir)
     whole, content = newest.read_bytes(), read_checkpoint(newest)
     wrong, refused = [], 0
     for i in range(times):
@@ -38,7 +38,7 @@ def trial_corrupt(folder: Path, times: int, draw: random.Random) -> list[str]:
                 wrong.append(f'{what}: read, but not as it was')
         except UserError as error:
             refused += 1
-            if '\n' in str(error) or newest_checkpoint(work_dir) == newest:
+            if '\n' in str(error) or read_newest_checkpoint(work_dir)[0] == newest:
                 wrong.append(f'{what}: not one line, or resumed from')
         except Exception as error:
             wrong.append(f'{what}: {type(error).__name__}')
@@ -104,7 +104,7 @@ def trial_pair(folder: Path, times: int, draw: random.Random) -> list[str]:
 def trial_full(folder: Path, times: int, draw: random.Random) -> list[str]:
     """Run on filesystems that are too small; resume with more room; compare."""
     from bootmae_plugin.errors import check
-    from bootmae_plugin.reliability.checkpoint_hook import newest_checkpoint
+    from bootmae_plugin.reliability.work_dir import read_newest_checkpoint
 
     reference, wrong, lines = folder / 'untouched', [], set()
     if kill(start(reference), reference) != 0:
@@ -130,7 +130,7 @@ def trial_full(folder: Path, times: int, draw: random.Random) -> list[str]:
             if status != 1 or 'No space left' not in said:
                 wrong.append(f'{size}: status {status}: {said}')
             before = {path: path.read_bytes() for path in work_dir.glob('*.pth')}
-            newest = newest_checkpoint(work_dir)  # raises where it is broken
+            newest, _ = read_newest_checkpoint(work_dir)  # raises where it is broken
             left = [path.name for path in work_dir.glob('.*.partial')]
             if left or (newest is None) != (not before):
                 wrong.append(f'{size}: left {left}, newest {newest}')
