@@ -267,22 +267,6 @@ class PluginRunner(GuardedRunner, Runner):
         )
         return super()._keep_loop(name, loop)
 
-    def build_train_loop(self, loop):
-        loop = super().build_train_loop(loop)
-        self._check_classes('training', loop)
-        warn_without_hook(unwrap_model(self.model), self.hooks)
-        return loop
-
-    def build_val_loop(self, loop):
-        loop = super().build_val_loop(loop)
-        self._check_classes('validation', loop)
-        return loop
-
-    def build_test_loop(self, loop):
-        loop = super().build_test_loop(loop)
-        self._check_classes('test', loop)
-        return loop
-
     def load_checkpoint(
         self, filename, map_location='cpu', strict=True, revise_keys=()
     ):

@@ -22,10 +22,6 @@ from bootmae_plugin.reliability.work_dir import read_newest_checkpoint
 from tests.reliability.resuming import assert_same, losses, train
 
 
-def newest(work_dir):
-    return read_newest_checkpoint(work_dir)[0]
-
-
 @pytest.fixture(scope='module')
 def uninterrupted(tmp_path_factory):
     return train(tmp_path_factory.mktemp('whole') / 'run')
@@ -77,28 +73,6 @@ def test_another_number_of_processes_is_said(uninterrupted, tmp_path):
     train(work_dir, resume=True)
     logs = '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
     assert 'resumed on 1 processes a run of 2' in logs
-
-
-def test_a_moved_work_dir_resumes_and_a_broken_checkpoint_stays(tmp_path):
-    work_dir = train(tmp_path / 'run', stop=3)
-    assert (work_dir / 'last_checkpoint').read_text() == 'epoch_3.pth'
-    assert not (work_dir / 'epoch_1.pth').exists()  # two are kept
-    moved = work_dir.rename(tmp_path / 'moved')
-    broken = (moved / 'epoch_3.pth').read_bytes()[:-1000]
-    (moved / 'epoch_3.pth').write_bytes(broken)
-    assert newest(moved) == moved / 'epoch_2.pth'
-    log = '\n'.join(path.read_text() for path in moved.glob('*/*.log'))
-    assert 'not resumed from: checkpoint' in log
-    assert (moved / 'epoch_3.pth').read_bytes() == broken
-    (moved / 'last_checkpoint').unlink()
-    (moved / 'epoch_3.pth').unlink()
-    assert newest(moved) == moved / 'epoch_2.pth'
-    (moved / 'epoch_2.pth').write_bytes(b'')
-    assert newest(moved) == moved / 'stage_1.pth'
-    (moved / 'stage_1.pth').write_bytes(b'')
-    with pytest.raises(UserError, match='none of the 2 checkpoints'):
-        read_newest_checkpoint(moved)
-    assert read_newest_checkpoint(tmp_path) is None
 
 
 def test_a_flipped_bit_anywhere_is_noticed_or_harmless(tmp_path):
@@ -280,41 +254,6 @@ def test_a_copied_work_dir_leaves_the_first_ones_checkpoints_alone(best, tmp_pat
     hook.before_train(copied)
     assert copied.validated(hook, 2, a=2, b=0) == [A_2, B_1]
     assert Path(runner.work_dir, 'best_a_epoch_1.pth').exists()
-
-
-def save_tiny(path, iteration):
-    path.parent.mkdir(exist_ok=True)
-    torch.save(dict(meta=dict(iter=iteration), state_dict={}), path)
-
-
-def test_the_newest_is_the_one_that_went_furthest(tmp_path):
-    for name, iteration in dict(epoch_2=8, epoch_10=40, stage_3=48, iter_9=9).items():
-        save_tiny(tmp_path / f'{name}.pth', iteration)
-    save_tiny(tmp_path / 'best_a_epoch_50.pth', 200)  # has no optimiser
-    assert newest(tmp_path).name == 'stage_3.pth'
-    (tmp_path / 'last_checkpoint').write_text('epoch_10.pth')
-    assert newest(tmp_path).name == 'epoch_10.pth'
-    (tmp_path / 'epoch_10.pth').write_bytes(b'broken')
-    assert newest(tmp_path).name == 'stage_3.pth'
-    (tmp_path / 'stage_3.pth').write_bytes(b'broken')
-    assert newest(tmp_path).name == 'iter_9.pth'
-    # A bare name is of the work dir, wherever the program runs.
-    (tmp_path / 'run').mkdir()
-    (tmp_path / 'run/last_checkpoint').write_text('iter_9.pth')
-    with pytest.raises(UserError, match='none of the 1 checkpoints'):
-        read_newest_checkpoint(tmp_path / 'run')
-
-
-def test_checkpoints_in_another_folder_are_found(tmp_path):
-    """``default_hooks.checkpoint.out_dir``: last_checkpoint has the whole path."""
-    for number in (1, 2):
-        save_tiny(tmp_path / f'out/epoch_{number}.pth', number)
-    (tmp_path / 'run').mkdir()
-    last = tmp_path / 'run/last_checkpoint'
-    last.write_text(str(tmp_path / 'out/epoch_2.pth'))
-    assert newest(tmp_path / 'run') == tmp_path / 'out/epoch_2.pth'
-    (tmp_path / 'out/epoch_2.pth').write_bytes(b'broken')
-    assert newest(tmp_path / 'run') == tmp_path / 'out/epoch_1.pth'
 
 
 def test_options_that_would_fail_at_the_first_save():

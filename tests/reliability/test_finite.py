@@ -15,7 +15,12 @@ from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints.read import read_checkpoint
 from bootmae_plugin.models.algorithm import BootMAE
 from bootmae_plugin.models.heads import PositionNorm
-from bootmae_plugin.reliability.finite import FiniteHook, check_finite
+from bootmae_plugin.reliability import finite
+from bootmae_plugin.reliability.finite import (
+    FiniteHook,
+    check_finite,
+    skips_on_device,
+)
 from tests.reliability.resuming import losses, train
 from tests.tiny import tiny_config
 
@@ -157,6 +162,122 @@ def test_statistics_of_targets_leave_such_batches_out():
 def test_unknown_action():
     with pytest.raises(UserError, match="unknown action='go on'"):
         FiniteHook('go on')
+
+
+class FakeRunner(SimpleNamespace):
+    """A linear model with fused AdamW, watched by FiniteHook; no device but the CPU."""
+
+    def __init__(self, work_dir, device='cpu', **finite):
+        torch.manual_seed(0)
+        self.model = torch.nn.Linear(2, 1).to(device)
+        optimizer = torch.optim.AdamW(self.model.parameters(), lr=0.1, fused=True)
+        self.optim_wrapper = OptimWrapper(optimizer)
+        self.work_dir, self.iter, self.epoch = str(work_dir), 0, 0
+        self.message_hub = MessageHub(str(work_dir))
+        self.hook = FiniteHook(**finite)
+        self.hook.before_train(self)
+
+    def step(self, factor=1.0):
+        batch = dict(sample_idx=torch.tensor([self.iter]))
+        self.hook.before_train_iter(self, 0, batch)
+        inputs = torch.ones(1, 2, device=self.model.weight.device)
+        self.optim_wrapper.update_params(factor * self.model(inputs).square().sum())
+        self.iter += 1
+
+    def state(self):
+        state = self.optim_wrapper.optimizer.state_dict()['state']
+        values = [*self.model.state_dict().values(), *self.flat(state)]
+        return [value.clone() for value in values]
+
+    def flat(self, state):
+        return [value for group in state.values() for value in group.values()]
+
+
+@pytest.fixture
+def on_device(monkeypatch):
+    """Skip steps as on a GPU: torch's fused AdamW takes ``found_inf`` on CPUs, too."""
+    monkeypatch.setattr(finite, 'skips_on_device', lambda wrapper: True)
+
+
+@pytest.mark.parametrize('factor', [float('inf'), float('nan'), 1e38])
+def test_a_step_left_out_on_the_device_changes_nothing(factor, on_device, tmp_path):
+    runner = FakeRunner(tmp_path, action='skip')
+    runner.step(), runner.step()
+    before = runner.state()
+    runner.step(factor)  # the third; 1e38: a finite loss, gradients too large
+    assert all(map(torch.equal, before, runner.state()))
+    assert 'skipped_steps' not in runner.message_hub.runtime_info  # not known yet
+    runner.step()
+    assert runner.message_hub.get_info('skipped_steps') == 1
+    assert not all(map(torch.equal, before, runner.state()))
+    report = json.loads((tmp_path / 'non_finite/iter_3_rank_0.json').read_text())
+    assert report['sample_idx'] == [[2]] and report['last_finite']['iteration'] == 2
+    same = FakeRunner(tmp_path)
+    for _ in range(3):
+        same.step()
+    assert all(map(torch.equal, same.state(), runner.state()))
+
+
+@pytest.mark.parametrize('later', ['step', 'after_train_epoch', 'before_save'])
+def test_the_host_learns_of_it_in_the_next_step_or_before_a_save(
+    later, on_device, tmp_path
+):
+    runner = FakeRunner(tmp_path)
+    runner.step()
+    before = runner.state()
+    runner.step(float('nan'))
+    with pytest.raises(UserError, match='the loss is not finite in iteration 2'):
+        runner.step() if later == 'step' else getattr(runner.hook, later)(runner)
+    assert all(map(torch.equal, before, runner.state()))
+
+
+READS = ('item', 'tolist', '__bool__', '__float__', '__int__', 'numpy', 'cpu')
+
+
+def test_no_step_reads_numbers_of_the_device(on_device, tmp_path, monkeypatch):
+    """What is copied to the host may be read, a step later; nothing else is."""
+    copies, reads = [], []
+
+    def copy(values):
+        copies.append(values.clone())
+        return copies[-1], None
+
+    monkeypatch.setattr(finite, 'copy_to_host', copy)
+    for name in READS:
+        read = getattr(torch.Tensor, name)
+
+        def counting(self, *args, name=name, read=read, **kwargs):
+            reads.append((name, any(self is one for one in copies)))
+            return read(self, *args, **kwargs)
+
+        monkeypatch.setattr(torch.Tensor, name, counting)
+    runner = FakeRunner(tmp_path)
+    for _ in range(4):
+        runner.step()
+    assert reads == [('tolist', True)] * 3  # of the steps before
+
+
+def test_other_optimizers_are_checked_before_the_step():
+    weights = [torch.nn.Parameter(torch.zeros(1))]
+    for fused in (False, True):
+        wrapper = OptimWrapper(torch.optim.AdamW(weights, fused=fused))
+        assert not skips_on_device(wrapper)  # on a CPU
+    if torch.cuda.is_available():
+        weights = [torch.nn.Parameter(torch.zeros(1, device='cuda'))]
+        for fused in (False, True):
+            wrapper = OptimWrapper(torch.optim.AdamW(weights, fused=fused))
+            assert skips_on_device(wrapper) == fused
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='needs a GPU')
+def test_no_step_waits_for_the_gpu(tmp_path):
+    runner = FakeRunner(tmp_path, 'cuda')
+    runner.step(), runner.step()
+    torch.cuda.set_sync_debug_mode('error')
+    try:
+        runner.step(), runner.step()
+    finally:
+        torch.cuda.set_sync_debug_mode('default')
 
 
 def _one_of_two(rank, path):

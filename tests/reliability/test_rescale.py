@@ -1,5 +1,6 @@
 """Resumed with other batches or another rate: the place and the schedule are right."""
 
+import re
 from types import SimpleNamespace
 
 import pytest
@@ -75,11 +76,35 @@ def test_mmengines_own_schedulers(tmp_path):
     assert rates == pytest.approx(wanted, rel=1e-6)
 
 
-def test_another_length_is_said(tmp_path):
+@pytest.mark.parametrize('restart', [False, True])
+def test_another_length_follows_the_schedule_of_the_config(restart, tmp_path):
+    """4 batches an epoch; stage 2 starts at epoch 3 in all runs."""
+    options = dict(default_hooks__bootstrap__restart_schedule=restart)
+    longer = dict(
+        epochs=6,
+        default_hooks__bootstrap__num_stages=None,
+        default_hooks__bootstrap__boundaries=[2],
+    )
+    wanted = losses(train(tmp_path / 'whole', **options, **longer), 'lr')
+    work_dir = train(tmp_path / 'run', stop=3, **options)  # of 4 epochs
+    train(work_dir, resume=True, epochs=6, **options)
+    rates = losses(work_dir, 'lr')
+    assert len(rates) == len(wanted) == 24
+    assert rates[12:] == pytest.approx(wanted[12:])
+    log = '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
+    (line,) = [line for line in log.splitlines() if 'the config has changed' in line]
+    assert '6 epochs (was 4). The run continues with the schedule of the' in line
+    (at, was) = re.search(r'learning rate (\S+) \(was (\S+)\)', line).groups()
+    assert float(at) == pytest.approx(wanted[12], rel=0.01)
+    assert float(was) < float(at)
+
+
+def test_a_complete_run_is_extended_at_a_useful_rate(tmp_path):
     work_dir = train(tmp_path / 'run', epochs=2)
     train(work_dir, resume=True, epochs=4)
-    log = '\n'.join(path.read_text() for path in work_dir.glob('*/*.log'))
-    assert 'the run has 4 epochs now and had 2: its learning rate ends' in log
+    rates = losses(work_dir, 'lr')
+    # The cosine ended at epoch 2; over 4 epochs it is half way down.
+    assert rates[8] == pytest.approx(max(rates) / 2, rel=0.1)
 
 
 def test_a_plateau_schedule_goes_by_the_rate_that_there_is():

@@ -2,12 +2,15 @@
 
 import multiprocessing
 import random
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from mmpretrain.registry import RUNNERS
 
+from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints.read import read_checkpoint
 from bootmae_plugin.engine import autocast
 from tests.reliability.resuming import assert_same, losses, train
@@ -145,6 +148,45 @@ def test_a_validation_that_a_kill_cut_short_is_made_up_for(tmp_path):
     metric = losses(work_dir, 'accuracy/top1')
     train(work_dir, resume=True, cfg=classifier())
     assert losses(work_dir, 'accuracy/top1') == [*metric, metric[-1]]
+
+
+@pytest.fixture
+def whole_reads(monkeypatch):
+    """Names of the checkpoints that torch loads completely."""
+    reads, load = [], torch.load
+
+    def counting(file, *args, mmap=None, **kwargs):
+        if not mmap:
+            reads.append(Path(getattr(file, 'name', file)).name)
+        return load(file, *args, mmap=mmap, **kwargs)
+
+    monkeypatch.setattr(torch, 'load', counting)
+    return reads
+
+
+@pytest.mark.parametrize('named', [False, True])
+def test_a_resumed_checkpoint_is_read_once(named, whole_reads, tmp_path):
+    work_dir = train(tmp_path / 'run', stop=1, epochs=2)
+    cfg = tiny_config(work_dir, epochs=2)
+    if named:
+        cfg.load_from = str(work_dir / 'epoch_1.pth')
+    train(work_dir, resume=True, cfg=cfg)
+    assert whole_reads == ['epoch_1.pth']
+
+
+def test_a_broken_checkpoint_is_refused_before_anything_is_built(tmp_path):
+    (tmp_path / 'broken.pth').write_bytes(b'broken')
+    cfg = tiny_config(tmp_path / 'run', load_from=str(tmp_path / 'broken.pth'))
+    with pytest.raises(UserError, match='broken.pth'):
+        RUNNERS.build(cfg)
+    assert not (tmp_path / 'run').exists()
+
+
+def test_an_epoch_without_a_batch_is_refused(tmp_path):
+    cfg = tiny_config(tmp_path, train_dataloader__drop_last=True)
+    cfg.train_dataloader.batch_size = 65
+    with pytest.raises(UserError, match='batch'):
+        train(tmp_path, cfg=cfg)
 
 
 def test_the_number_of_workers_does_not_matter(tmp_path):
