@@ -6,7 +6,6 @@ import mmengine
 from mmengine.evaluator import DumpResults
 from mmpretrain.registry import RUNNERS
 
-from ..checkpoints.read import read_checkpoint
 from ..errors import check
 from .common import add_common_arguments, run
 from .configs import load_runner_config
@@ -38,7 +37,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def test(args: argparse.Namespace) -> None:
     cfg = load_runner_config(args)
-    read_checkpoint(args.checkpoint)  # before the data are read
     cfg.load_from, cfg.resume = args.checkpoint, False
     # The encoder's weights are in the checkpoint; those of the pretraining are not
     # needed.

@@ -6,7 +6,6 @@ from pathlib import Path
 from mmengine.config import Config
 from mmpretrain.registry import RUNNERS
 
-from ..checkpoints.read import read_checkpoint
 from .common import add_common_arguments, run
 from .configs import load_runner_config
 
@@ -59,8 +58,6 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
 def train(args: argparse.Namespace) -> None:
     cfg = load_runner_config(args)
     merge_args(cfg, args)
-    if cfg.get('resume') and cfg.get('load_from'):
-        read_checkpoint(cfg.load_from)  # before anything is built
     cfg.work_dir = str(Path(cfg.work_dir))
     runner = RUNNERS.build(cfg)
     args.log_dir = runner.log_dir
