@@ -104,7 +104,7 @@ class GuardedRunner:
         self.given = load_from and hand_over(load_from, read_checkpoint(load_from))
         self.loops: dict[str, BaseLoop] = {}
         # mmengine's hooks ask whether the run resumes; load_or_resume is ours.
-        super().__init__(model, work_dir, resume=self.resuming, **kwargs)
+        super().__init__(model, work_dir=work_dir, resume=self.resuming, **kwargs)
         self.interruption, self.exact_resume = InterruptHook(), ExactResumeHook()
         for hook in (ProgressHook(), self.interruption, self.exact_resume):
             self.register_hook(hook)

@@ -104,7 +104,7 @@ def test_two_processes_one_signalled_then_one_killed(tmp_path):
              '--cfg-options', *options],
             env=dict(os.environ, PYTHONPATH=str(tmp_path), PYTHON=sys.executable,
                      HURT=hurt),
-            capture_output=True, text=True, timeout=120,
+            capture_output=True, text=True, timeout=300,
         )  # fmt: skip
 
     whole, cut = tmp_path / 'whole', tmp_path / 'cut'
