@@ -25,7 +25,7 @@ CIFAR10 = CONFIGS / 'selfsup/bootmae_deit-tiny_cifar10.py'
 # The reasons that count. A tool that stops earlier, for another reason, proves nothing.
 REFUSED = '|'.join(
     [
-        *('so it was not loaded', 'checkpoint .* cannot be read'),
+        *('was not loaded: it ', 'checkpoint .* cannot be read'),
         'none of the 1 checkpoints .* can be read',
         *('weights_only=True blocked', 'SafetensorError'),  # timm's
     ]
