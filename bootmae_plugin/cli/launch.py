@@ -45,15 +45,21 @@ def pass_on(number: int, frame) -> None:
 
 
 def first_failure(error: ChildFailedError) -> ProcessFailure:
-    """Return the first failure that comes with a message, else the first one."""
-    told = [f for f in error.failures.values() if isinstance(f.message, dict)]
-    if not told:
-        return error.get_first_failure()[1]
-    return min(told, key=lambda failure: failure.timestamp)
+    """Return the failure that caused the others.
+
+    When a process is killed, the others lose their connection to it and fail, too. When
+    a process reports an error, torchrun stops the others with SIGTERM.
+    """
+    failures = list(error.failures.values())
+    killed = [f for f in failures if f.exitcode < 0 and f.exitcode != -signal.SIGTERM]
+    reported = [f for f in failures if isinstance(f.message, dict)]
+    return min(killed or reported or failures, key=lambda failure: failure.timestamp)
 
 
 def exit_with(failure: ProcessFailure) -> None:
     """Exit with the status of a process, and with its line if it left one."""
+    if isinstance(failure.message, dict) and failure.exitcode in (1, -signal.SIGTERM):
+        sys.exit(f'error: {failure.message["message"].partition(": ")[2]}')
     if failure.exitcode < 0:
         sys.exit(
             f'error: process {failure.local_rank} was killed by signal '
@@ -61,9 +67,6 @@ def exit_with(failure: ProcessFailure) -> None:
             'little memory, which a smaller batch or fewer processes help; '
             '--resume continues from the last checkpoint'
         )
-    if isinstance(failure.message, dict):
-        line = failure.message['message'].partition(': ')[2]
-        print(f'error: {line}', file=sys.stderr)
     sys.exit(failure.exitcode)
 
 

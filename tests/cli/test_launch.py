@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -75,6 +76,33 @@ def test_a_failure_is_one_line(what, line, tmp_path, monkeypatch):
     )  # fmt: skip
     assert status == 1
     assert re.fullmatch(f'{line}\n', text), text
+
+
+MESSAGE = dict(message='UserError: a mistake')
+
+
+@pytest.mark.parametrize(
+    ('exits', 'status'),
+    [
+        # Exit status, message and second of each process.
+        ([(-15, MESSAGE, 1), (-9, '', 2)], 'error: process 1 was killed by signal 9'),
+        ([(1, MESSAGE, 2), (75, '', 1)], 'error: a mistake'),
+        ([(75, '', 1), (-15, MESSAGE, 2)], 'error: a mistake'),
+        ([(75, '', 2), (75, '', 1)], 75),
+        ([(130, '', 1), (-15, '', 2)], 130),
+    ],
+)
+def test_the_failure_that_caused_the_others_is_reported(exits, status):
+    failures = {
+        rank: SimpleNamespace(
+            local_rank=rank, exitcode=code, message=message, timestamp=second
+        )
+        for rank, (code, message, second) in enumerate(exits)
+    }
+    with pytest.raises(SystemExit) as stop:
+        launch.exit_with(launch.first_failure(SimpleNamespace(failures=failures)))
+    code = stop.value.code
+    assert code == status or str(code).startswith(str(status))
 
 
 @pytest.mark.parametrize(
