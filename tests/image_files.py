@@ -1,4 +1,4 @@
-"""Folders and archives of images as data preparation gets them."""
+"""Folders and archives of images for the tests of data preparation."""
 
 import shutil
 import tarfile
@@ -11,7 +11,7 @@ from bootmae_plugin.preparation import prepare
 
 
 def picture(path: Path, size=(8, 8), value=None, mode='RGB') -> None:
-    """Noise seeded by the name, or one value."""
+    """Save an image of noise, seeded by the name, or of one value."""
     path.parent.mkdir(parents=True, exist_ok=True)
     noise = np.random.default_rng(list(path.name.encode())).integers(0, 256, (*size, 3))
     image = Image.fromarray(noise.astype('uint8')).convert(mode)
@@ -45,5 +45,5 @@ def pack(folder: Path, ending: str) -> Path:
 
 
 def left(out: Path) -> list:
-    """What stands in ``out``, hidden files and half-done work included."""
+    """Return the names in ``out``, with hidden files and unfinished work."""
     return sorted(p.name for p in out.iterdir()) if out.exists() else []

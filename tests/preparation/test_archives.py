@@ -1,4 +1,4 @@
-"""Archives: unpacked whole, or refused in one line with nothing left."""
+"""Archives are unpacked completely, or refused in one line with nothing left."""
 
 import io
 import itertools

@@ -1,4 +1,4 @@
-"""The bundled segmentation set: composed the same way every time, labels on the ink."""
+"""The digit scenes are the same every time, with labels on the digits."""
 
 import numpy as np
 import pytest

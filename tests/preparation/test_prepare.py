@@ -1,4 +1,4 @@
-"""Data preparation: complete or nothing, nothing of the user's touched."""
+"""Data preparation is complete or leaves nothing, and changes no file of the user."""
 
 import gzip
 import hashlib
@@ -60,7 +60,7 @@ def test_files_of_the_user_stay(tmp_path):
     assert left(tmp_path / 'out') == ['ann_dir'] and mine.read_text() == 'mine'
 
 
-def test_goes_on_after_a_kill(tmp_path, monkeypatch):
+def test_continues_after_a_kill(tmp_path, monkeypatch):
     source, out = pack(camvid_images(tmp_path / 'camvid'), 'tar'), tmp_path / 'out'
     (out / '.partial-camvid' / 'unpacked').mkdir(parents=True)  # killed at unpacking
     rename = Path.rename
@@ -89,7 +89,7 @@ def test_interrupted_work_is_removed(tmp_path, monkeypatch):
     assert left(tmp_path / 'out') == []
 
 
-def test_second_run_waits_outside(tmp_path):
+def test_a_second_run_is_refused(tmp_path):
     def build(partial):
         with pytest.raises(UserError, match='another run is preparing'):
             prepare.prepare_digits(tmp_path)
@@ -196,7 +196,7 @@ def official(tmp_path, monkeypatch, server):
     return archive
 
 
-def test_cifar10_download_goes_on(tmp_path, official, server):
+def test_cifar10_download_continues(tmp_path, official, server):
     out, whole = tmp_path / 'out', official.read_bytes()
     server.cut = 2000
     with pytest.raises(
