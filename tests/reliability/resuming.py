@@ -1,4 +1,4 @@
-"""Runs that are stopped and gone on with, and what they have to end with."""
+"""Helpers: runs that are stopped and resumed, and comparisons of their results."""
 
 import json
 import multiprocessing
@@ -25,7 +25,7 @@ from tests.tiny import tiny_config
 
 @DATASETS.register_module()
 class NoisyImages(Dataset):
-    """Loads one image at a time, with noise of all three generators."""
+    """Data set that adds noise from all three random generators to each image."""
 
     metainfo = {}
 
@@ -38,12 +38,12 @@ class NoisyImages(Dataset):
 
 
 class Stopped(Exception):
-    """What stops a run in these tests."""
+    """Exception that stops a run in these tests."""
 
 
 @HOOKS.register_module()
 class StopHook(Hook):
-    """Stops the run after an epoch, before the hooks of a lower priority."""
+    """Stop the run after an epoch, before the hooks of a lower priority."""
 
     def __init__(self, epoch):
         self.epoch = epoch
@@ -55,9 +55,9 @@ class StopHook(Hook):
 
 @HOOKS.register_module()
 class SignalHook(Hook):
-    """The run gets a signal in an iteration of training, or of validation.
+    """Send the run a signal in an iteration of the training or of a validation.
 
-    As from a scheduler: the workers of its data loaders get it, too.
+    The workers of its data loaders get it, too, as from a scheduler.
     """
 
     def __init__(self, iteration=None, validation=None, number=signal.SIGTERM):
@@ -72,16 +72,16 @@ class SignalHook(Hook):
             self._signal()
 
     def _signal(self):
-        # From outside: torch takes a SIGTERM of the run itself for the end.
+        # From another process: torch ends a run that sends itself SIGTERM.
         processes = [child.pid for child in multiprocessing.active_children()]
         for pid in (*processes, os.getpid()):
             subprocess.run(['kill', f'-{int(self.number)}', str(pid)], check=True)
 
 
 def train(work_dir, stop=None, resume=False, priority='LOWEST', cfg=None, **options):
-    """A run of seconds.
+    """Train for some seconds.
 
-    ``stop`` is an epoch after which it is killed, or the arguments of SignalHook.
+    ``stop`` is the epoch after which the run is killed, or the arguments of SignalHook.
     """
     if cfg is None:
         cfg = tiny_config(work_dir, **options)
@@ -93,7 +93,7 @@ def train(work_dir, stop=None, resume=False, priority='LOWEST', cfg=None, **opti
         hooks = [dict(type='StopHook', epoch=stop, priority=priority)]
     cfg.custom_hooks = hooks
     cfg.default_hooks.logger.interval = 1
-    # mmengine names runs and their folders by the second, and shares loggers by name.
+    # mmengine names runs and folders by the second, and shares loggers of one name.
     cfg.experiment_name = uuid.uuid4().hex
     if resume:
         time.sleep(1.1)
@@ -107,7 +107,7 @@ def train(work_dir, stop=None, resume=False, priority='LOWEST', cfg=None, **opti
 
 
 def losses(work_dir, key='loss'):
-    """Of all iterations that were logged, in the order of the log."""
+    """Return a logged value of all iterations, in the order of the log."""
     lines = [
         json.loads(line)
         for path in sorted(Path(work_dir).glob('*/vis_data/scalars.json'))
@@ -117,6 +117,6 @@ def losses(work_dir, key='loss'):
 
 
 def assert_same(ours, expected, keys=COMPARED):
-    """Two checkpoints have the same weights, teacher, optimiser, random states."""
+    """Two checkpoints have the same weights, teacher, optimizer, random states."""
     ours, expected = read_checkpoint(ours), read_checkpoint(expected)
     assert [key for key in keys if not same(ours[key], expected[key])] == []

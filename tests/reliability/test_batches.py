@@ -1,4 +1,4 @@
-"""Batches: what is drawn for a sample follows from its place in the run alone."""
+"""The random numbers of a sample depend only on its position in the run."""
 
 import pickle
 

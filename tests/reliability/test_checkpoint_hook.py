@@ -1,4 +1,4 @@
-"""Checkpoints are whole or not there; a resumed run is the one that never stopped."""
+"""Checkpoints are complete or absent; resumed runs equal uninterrupted ones."""
 
 import random
 import shutil

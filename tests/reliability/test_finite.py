@@ -1,4 +1,4 @@
-"""Losses and gradients that are not finite: caught, told, left out if asked for."""
+"""Non-finite losses and gradients: found, reported, and left out if asked for."""
 
 import json
 from types import SimpleNamespace
@@ -138,7 +138,7 @@ def test_weights_that_are_not_finite_are_not_saved(tmp_path):
     assert [path.name for path in tmp_path.glob('*.pth')] == ['epoch_1.pth']
 
 
-def test_an_optimiser_state_that_is_not_finite_is_named():
+def test_an_optimizer_state_that_is_not_finite_is_named():
     model = torch.nn.Linear(2, 2)
     optimizer = torch.optim.AdamW(model.parameters(), lr=0)
     model.weight.grad = torch.full_like(model.weight, 1e30)  # its square is too large

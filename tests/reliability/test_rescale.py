@@ -1,4 +1,4 @@
-"""Resumed with other batches or another rate: the place and the schedule are right."""
+"""Runs resumed with other batches, another length or rate: place and schedule."""
 
 import re
 from types import SimpleNamespace
@@ -57,7 +57,7 @@ def test_a_lower_rate_in_the_config_holds(tmp_path):
 
 
 def test_mmengines_own_schedulers(tmp_path):
-    """They calculate a rate from the one before."""
+    """Schedulers that calculate a rate from the one before."""
 
     def two(work_dir, batch_size):
         cfg = config(work_dir, batch_size)

@@ -1,4 +1,4 @@
-"""Stopped by a signal anywhere and resumed, a run ends as one that never stopped."""
+"""A run that is stopped by a signal and resumed equals an uninterrupted one."""
 
 import multiprocessing
 import random
@@ -59,7 +59,7 @@ def variant(change, work_dir):
 
 @pytest.fixture(scope='module', autouse=True)
 def bf16_everywhere():
-    """Also on a processor that has to emulate it."""
+    """Use bfloat16 also on a processor that emulates it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(autocast, 'has_bf16', lambda device: True)
         yield
@@ -67,7 +67,7 @@ def bf16_everywhere():
 
 @pytest.fixture(scope='module')
 def untouched(tmp_path_factory):
-    """Runs that nobody stopped, each once."""
+    """Uninterrupted runs; each is trained once."""
     runs = {}
 
     def get(change):

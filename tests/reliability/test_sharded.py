@@ -1,4 +1,4 @@
-"""FSDP on two gloo processes: the training of DistributedDataParallel, in shards."""
+"""FSDP on two gloo processes trains as DistributedDataParallel does."""
 
 import json
 import os

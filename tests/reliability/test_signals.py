@@ -1,4 +1,4 @@
-"""Signals: one saves and leaves with a documented status, a second one just leaves."""
+"""Signals: the first one saves and ends the run, a second one ends it at once."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""A work dir: the user's files stay, and its config is data, not code."""
+"""The work dir: its owner, its lock, its newest checkpoint."""
 
 import os
 import signal
@@ -121,7 +121,7 @@ def save_tiny(path, iteration):
 def test_the_newest_is_the_one_that_went_furthest(tmp_path):
     for name, iteration in dict(epoch_2=8, epoch_10=40, stage_3=48, iter_9=9).items():
         save_tiny(tmp_path / f'{name}.pth', iteration)
-    save_tiny(tmp_path / 'best_a_epoch_50.pth', 200)  # has no optimiser
+    save_tiny(tmp_path / 'best_a_epoch_50.pth', 200)  # without the optimizer
     assert newest(tmp_path).name == 'stage_3.pth'
     (tmp_path / 'last_checkpoint').write_text('epoch_10.pth')
     assert newest(tmp_path).name == 'epoch_10.pth'
