@@ -183,6 +183,7 @@ def die_at(moment: str) -> None:
         moment: One of ``SWITCH``.
     """
     from bootmae_plugin.models.algorithm import BootMAE
+    from bootmae_plugin.models.targets import StageEncoder
     from bootmae_plugin.reliability import runner
 
     def kill_in(owner, name: str, before: bool, when) -> None:
@@ -207,7 +208,7 @@ def die_at(moment: str) -> None:
     elif what == 'wrote':
         kill_in(runner, 'write_whole', False, lambda path, _: path.stem == where)
     elif what == 'within':  # the teacher is copied, the stage is not yet counted
-        kill_in(BootMAE, '_set_stage', True, lambda self, stage: stage == 2)
+        kill_in(StageEncoder, 'start_stage', False, lambda *_: True)
     elif what == 'first':
         kill_in(BootMAE, 'after_step', True, lambda self, epoch, _: epoch == 2)
     else:
