@@ -10,7 +10,9 @@ from mmengine.logging import print_log
 from mmpretrain.registry import HOOKS
 from torch import Tensor
 
+from ..checkpoints.strip import is_stripped
 from ..engine.unwrap import holds_parts, unwrap_model
+from ..errors import check
 from .rescale import rescale_schedule
 
 KEYS = ('random_states', 'position', 'accumulated_gradients')
@@ -58,6 +60,11 @@ class ExactResumeHook(Hook):
         meta.pop('config', None)  # mmengine would run it: a config is code
         if self.rates is None:  # only the weights are loaded
             return
+        check(
+            not is_stripped(checkpoint),
+            'no run can be resumed from a checkpoint that keeps only weights: give an '
+            'epoch_*.pth or the newest stage_*.pth',
+        )
         self.loaded = {key: checkpoint.get(key) for key in KEYS}
         if self.loaded['position'] and hasattr(runner.train_loop, 'restore'):
             runner.train_loop.restore(self.loaded['position'], meta)

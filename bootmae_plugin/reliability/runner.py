@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader
 from ..checkpoints.load import compare_keys
 from ..checkpoints.read import read_checkpoint, state_dict_of
 from ..checkpoints.safe_loaders import register_safe_loaders
+from ..checkpoints.strip import is_stripped
 from ..checkpoints.write import write_whole
 from ..engine.bootstrap import warn_without_hook
 from ..engine.classes import check_checkpoint_classes, check_data_classes
@@ -283,6 +284,8 @@ class PluginRunner(GuardedRunner, Runner):
             advice = 'give the checkpoint that this config trained'
             if 'stage_number' in weights and not hasattr(model, 'stage'):
                 advice = 'it is of a pretraining; train this config from it first'
+            if is_stripped(content):
+                advice = 'it keeps only the weights that an evaluation needs'
             check_checkpoint_classes(model, weights, path)
             compare_keys(model.state_dict(), weights, f'checkpoint {path}', advice)
         return super().load_checkpoint(hand_over(path, content), map_location, strict)

@@ -186,6 +186,18 @@ def test_a_changed_plan_is_kept_when_the_run_is_resumed_again(warnings):
     assert warnings == []
 
 
+def test_a_rebuilt_schedule_is_that_of_the_stage_that_continues(warnings):
+    plan = dict(starts=[0, 50, 100, 150], end=200, config=[0, 50, 100, 150, 200])
+    runner = FakeRunner(120, 400, stage=3, stage_plan=plan)
+    hook = BootstrapHook(num_stages=4, restart_schedule=True)
+    hook._starts = hook.starts(400)
+    built = []
+    hook._restart_schedule = lambda runner, index: built.append(index)
+    hook.before_train(runner)
+    assert hook.rebuild_schedule(runner) == 100
+    assert built == [2]  # a new run would be in stage 2, whose index is 1
+
+
 def test_new_boundaries_hold_for_the_stages_to_come(warnings):
     plan = dict(starts=[0, 50, 100], end=200, config=[0, 50, 100, 200])
     runner = FakeRunner(70, 200, stage=2, stage_plan=plan)

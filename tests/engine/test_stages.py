@@ -5,9 +5,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from mmpretrain.registry import MODELS, RUNNERS
 from torch import nn
 
 from bootmae_plugin import UserError
+from bootmae_plugin.checkpoints.strip import strip_checkpoint
 from bootmae_plugin.engine import BootstrapHook, stages
 from bootmae_plugin.engine.stages import (
     keep_started_stages,
@@ -15,6 +17,7 @@ from bootmae_plugin.engine.stages import (
     shown_epochs,
 )
 from bootmae_plugin.reliability.work_dir import read_newest_checkpoint
+from tests.tiny import tiny_config
 
 
 @pytest.mark.parametrize(
@@ -238,3 +241,18 @@ def test_bad_numbers_are_refused():
         BootstrapHook(num_stages=2, keep_stages=0)
     with pytest.raises(UserError, match='keep_every=None must be'):
         BootstrapHook(num_stages=2, keep_every=None)
+
+
+@pytest.mark.parametrize(
+    ('prefix', 'words'),
+    [('', 'no run can be resumed from'), ('backbone.', 'keeps only the weights')],
+)
+def test_resuming_from_a_reduced_file_is_one_line(prefix, words, tmp_path):
+    cfg = tiny_config(tmp_path / 'run', epochs=1, stages=1)
+    model = MODELS.build(cfg.model)
+    path = tmp_path / 'stage_1.pth'
+    torch.save(dict(meta=dict(epoch=1), state_dict=model.state_dict()), path)
+    strip_checkpoint(path, prefix)
+    cfg.resume, cfg.load_from = True, str(path)
+    with pytest.raises(UserError, match=words):
+        RUNNERS.build(cfg).train()
