@@ -124,6 +124,7 @@ def places(file: Path, folder: Path) -> dict[str, list]:
     head, teacher_is = 'model.head.init_cfg', 'model.target_generator'
     teacher = [f'{teacher_is}.type=PretrainedEncoder']
     encoder = ('type=MaskedDeiT', 'arch=deit-tiny', 'img_size=8', 'patch_size=4')
+    encoder += ('out_type=featmap',)
     small = [LINEAR, file, '--cache', folder / 'cache']
     return {
         'train --resume FILE': ['train.py', PRETRAIN, '--resume', file, *fresh[:2]],
