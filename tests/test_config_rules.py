@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
@@ -75,6 +76,19 @@ def test_the_name_of_a_benchmark_says_recipe_encoder_and_data(name):
 def test_an_old_name_inherits_the_new_config(name):
     assert new_name(name) in NAMED
     assert read(name).to_dict() == read(new_name(name)).to_dict()
+
+
+def test_the_model_index_has_the_old_and_the_new_names():
+    index = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text())
+    names = {model['Config']: model['Name'] for model in index['Models']}
+    assert len(set(names.values())) == len(index['Models'])
+    old_names = [name for name in OLD_NAMES if 'segmentation' not in name.parts]
+    assert len(old_names) == 11
+    for old in old_names:
+        name = names[f'configs/{old}']
+        assert names[f'configs/{new_name(old)}'] == name.replace(
+            'bootmae', 'bootmae-eccv'
+        )
 
 
 def test_the_number_of_old_names():

@@ -1,6 +1,6 @@
 """Estimate what a pretraining costs: FLOPs, memory, network traffic, hours.
 
-    python tools/cost.py configs/selfsup/bootmae_vit-base-p16_in1k.py --gpus 8
+    python tools/cost.py configs/selfsup/bootmae-eccv_vit-base-p16_in1k.py --gpus 8
     python tools/cost.py CONFIG --gpus 64 --images 14197122 --tflops 400 --gbps 50
 
 torch counts the FLOPs of one step of the config's model; the other figures follow from
