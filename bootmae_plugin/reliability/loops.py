@@ -4,6 +4,7 @@ from bisect import bisect
 from collections.abc import Iterator
 from itertools import islice
 
+from mmengine import dist
 from mmengine.dataset import InfiniteSampler
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmpretrain.registry import LOOPS
@@ -29,11 +30,16 @@ class _ExactLoop:
         super().__init__(runner, dataloader, *args, **kwargs)
         check(
             len(self.dataloader) > 0,
-            f'an epoch has no batch: the training set has '
-            f'{len(self.dataloader.dataset)} images, fewer than a batch; set '
-            'train_dataloader.batch_size lower',
+            f'{len(self.dataloader.dataset)} training images on '
+            f'{dist.get_world_size()} processes do not fill a batch of '
+            f'{self._batch_size()} each: lower '
+            'train_dataloader.batch_size, or set train_dataloader.drop_last=False',
         )
         self.seeded = isinstance(self.dataloader.batch_sampler, SeededBatches)
+
+    def _batch_size(self) -> int | None:
+        sampler = self.dataloader.batch_sampler
+        return getattr(sampler, 'batch_size', self.dataloader.batch_size)
 
     def position(self) -> dict[str, int]:
         """Return what a checkpoint needs beside mmengine's ``epoch`` and ``iter``."""
