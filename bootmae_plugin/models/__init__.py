@@ -7,6 +7,7 @@ from .heads import BranchHead, FeatureHead, PixelHead
 from .masking import BlockMasking, GridMasking, Mask, Masking, RandomMasking
 from .pooling import NormNeck
 from .targets import EMAEncoder, PretrainedEncoder, StageEncoder, TargetGenerator
+from .views import PooledTokens, ViewHead
 
 __all__ = [
     'BlockMasking',
@@ -25,8 +26,10 @@ __all__ = [
     'Masking',
     'NormNeck',
     'PixelHead',
+    'PooledTokens',
     'PretrainedEncoder',
     'RandomMasking',
     'StageEncoder',
     'TargetGenerator',
+    'ViewHead',
 ]

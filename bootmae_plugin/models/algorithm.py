@@ -123,29 +123,50 @@ class BootMAE(BaseSelfSupervisor):
         return self._stage
 
     def loss(
-        self, inputs: Tensor, data_samples: list | None = None, **kwargs
+        self,
+        inputs: Tensor | list[Tensor],
+        data_samples: list | None = None,
+        **kwargs,
     ) -> dict[str, Tensor]:
         """Mask and encode the images; for each branch decode and compare.
 
         Args:
-            inputs: (B, C, H, W) normalized images.
+            inputs: (B, C, H, W) normalized images, or a list of views of the same
+                images. The first view is masked and encoded.
             data_samples: Unused.
 
         Returns:
             ``loss_<branch>`` of the active branches, and values for the log.
         """
-        mask = self.draw_masks(inputs)  # V masks of each image: V * B in all
-        latent = self.backbone.encode(inputs, mask, self.injected)  # MAE, section 3
+        views = self.check_views(inputs)
+        mask = self.draw_masks(views[0])  # V masks of each image: V * B in all
+        latent = self.backbone.encode(views[0], mask, self.injected)  # MAE, section 3
         losses = {}
         for name, head in self.active_branches():
             decoder = self.decoder(name)
             chosen = decoder.choose(mask)  # the patches to predict (CrossMAE)
             decoded = decoder(latent, chosen)  # (V * B, P, decoder width)
-            source = self.target_generator(inputs) if head.uses_teacher else inputs
+            images = views[head.view]
+            source = self.target_generator(images) if head.uses_teacher else images
             values = head.loss(decoded, source, chosen)  # BootMAE's R, P
             values['loss'] = head.branch_weight * values['loss']  # R + lambda * P
             losses.update({f'{key}_{name}': value for key, value in values.items()})
         return losses
+
+    def check_views(self, inputs: Tensor | list[Tensor]) -> list[Tensor]:
+        """Return the views of the images.
+
+        Raises:
+            UserError: if an active branch needs more views than there are.
+        """
+        views = inputs if isinstance(inputs, (list, tuple)) else [inputs]
+        needed = 1 + max((head.view for _, head in self.active_branches()), default=0)
+        check(
+            len(views) >= needed,
+            f'a branch of this stage needs {needed} views of each image, got '
+            f'{len(views)}: set data_preprocessor.views={needed}',
+        )
+        return views
 
     def draw_masks(self, images: Tensor) -> Mask:
         """Draw the masks of a step, ``masks_per_image`` for each image.

@@ -43,6 +43,7 @@ class BranchHead(BaseModule):
     """
 
     uses_teacher = False  # whether the target is the teacher's features or the images
+    view = 0  # the view of the images that the target comes from
 
     def __init__(
         self,
