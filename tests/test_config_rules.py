@@ -44,6 +44,7 @@ METHODS = {
     'mae': (None, 'RandomMasking'),
     'bootmae': ('StageEncoder', 'RandomMasking'),
     'bootmae-ema': ('EMAEncoder', 'RandomMasking'),
+    'bootmae-views': ('StageEncoder', 'RandomMasking'),
     'bootmae-eccv': ('EMAEncoder', 'BlockMasking'),
     'feature-mae': ('PretrainedEncoder', 'RandomMasking'),
 }

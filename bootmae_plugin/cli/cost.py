@@ -65,7 +65,8 @@ def count_flops(model: nn.Module, images: int = 2) -> float:
     """
     size = model.backbone.geometry.img_size
     channels = model.backbone.geometry.in_channels
-    batch = torch.randn(images, channels, *size)
+    views = 1 + max(head.view for head in model.head.values())
+    batch = [torch.randn(images, channels, *size)] * views
     with FlopCounterMode(display=False) as counter:
         # The counter knows matrix products, which attention becomes in bfloat16.
         with torch.autocast('cpu', torch.bfloat16):

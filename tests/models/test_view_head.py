@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torch.nn.functional as F
+from mmpretrain.registry import MODELS
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models.normalization import Whitening
@@ -121,3 +122,18 @@ def test_unknown_pooling():
             neck=dict(VIEWS['neck'], view=dict(type='PooledTokens', pool='max')),
             head=VIEWS['head'],
         )
+
+
+def test_the_preprocessor_draws_independent_views():
+    augment = dict(type='BatchRandomResizedCrop', size=32)
+    preprocess = MODELS.build(
+        dict(type='BatchDataPreprocessor', augment=augment, views=2, mean=[0] * 3,
+             std=[255] * 3)
+    )  # fmt: skip
+    images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
+    one, two = preprocess(dict(inputs=images), training=True)['inputs']
+    assert one.shape == two.shape == (4, 3, 32, 32) and not torch.equal(one, two)
+    whole = preprocess(dict(inputs=images))['inputs']
+    assert torch.allclose(whole, images / 255)
+    with pytest.raises(UserError, match='views=2 needs an augment'):
+        MODELS.build(dict(type='BatchDataPreprocessor', views=2))
