@@ -35,6 +35,7 @@ MOVED = {
     'engine.workers': 'reliability.signals',
     'evaluation.class_iou': 'segmentation.metric',
     'models.formats': 'checkpoints.formats',
+    'models.late_log': 'host',
     'models.pretrained': 'checkpoints',
     'models.refuse_pickles': 'checkpoints.safe_loaders',
     'visualization.segmentation': 'segmentation.pictures',

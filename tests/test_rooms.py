@@ -17,7 +17,7 @@ FLOORS = (
     ('engine',),
     ('models', 'datasets'),
     ('checkpoints',),
-    ('errors', 'moved', 'registry', 'version'),
+    ('errors', 'host', 'moved', 'registry', 'version'),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -6,7 +6,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..errors import check
-from .late_log import LateLog
+from ..host import LateLog
 from .masking import Mask
 from .targets import TargetGenerator
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from ..engine.unwrap import unwrap_model
 from ..errors import UserError, check
+from ..host import copy_to_host
 from .rescale import optim_wrappers
 
 SHOWN = 20  # parameters named in a report
@@ -222,17 +223,6 @@ def skips_on_device(wrapper: OptimWrapper) -> bool:
         and isinstance(optimizer, FUSED)
         and all(group.get('fused') for group in optimizer.param_groups)
     )
-
-
-def copy_to_host(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
-    """Copy without waiting; return the copy and, on a GPU, the event that ends it."""
-    if values.device.type != 'cuda':
-        return values, None
-    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
-    host.copy_(values, non_blocking=True)
-    copied = torch.cuda.Event()
-    copied.record()
-    return host, copied
 
 
 def parameters(wrapper: OptimWrapper) -> Iterator[nn.Parameter]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from bootmae_plugin.models.late_log import LateLog
+from bootmae_plugin.host import LateLog
 
 
 def test_a_cpu_logs_the_current_step():

@@ -1,7 +1,18 @@
-"""Log values of training steps without making a GPU wait."""
+"""Read numbers of a training step without making a GPU wait."""
 
 import torch
 from torch import Tensor
+
+
+def copy_to_host(values: Tensor) -> tuple[Tensor, torch.cuda.Event | None]:
+    """Copy without waiting; return the copy and, on a GPU, the event that ends it."""
+    if values.device.type != 'cuda':
+        return values, None
+    host = torch.empty(values.shape, dtype=values.dtype, pin_memory=True)
+    host.copy_(values, non_blocking=True)
+    copied = torch.cuda.Event()
+    copied.record()
+    return host, copied
 
 
 class LateLog:
@@ -29,12 +40,9 @@ class LateLog:
             Name -> 0-dimensional tensor; on the CPU if ``values`` are on a GPU.
         """
         stacked = torch.stack([v.detach().float().reshape(()) for v in values.values()])
-        if stacked.device.type != 'cuda':
-            return dict(zip(values, stacked, strict=True))
-        host = torch.empty(len(stacked), pin_memory=True)
-        host.copy_(stacked, non_blocking=True)
-        copied = torch.cuda.Event()
-        copied.record()
+        host, copied = copy_to_host(stacked)
+        if copied is None:
+            return dict(zip(values, host, strict=True))
         current = (list(values), host, copied)
         previous, self._previous = self._previous, current
         if previous is None or previous[0] != list(values):
