@@ -138,7 +138,9 @@ def set_loader_defaults(cfg: Config, name: str, args: argparse.Namespace) -> Non
     )
     workers = loader.get('num_workers', 0)
     loader.setdefault('pin_memory', torch.cuda.is_available())
-    loader.setdefault('persistent_workers', workers > 0)
+    loader.setdefault('persistent_workers', True)
+    if workers == 0:  # torch refuses workers that persist where there are none
+        loader['persistent_workers'] = False
     loader.setdefault('collate_fn', dict(type='default_collate'))
     if isinstance(loader['collate_fn'], dict):
         # mmengine writes it into what is inherited as 'package::', and passes it on.

@@ -60,17 +60,14 @@ class BlockFSDPStrategy(FSDPStrategy):
     Args:
         recompute: Keep only the inputs of trained blocks, and compute the rest again in
             the backward pass (activation checkpointing). Defaults to False.
-        model_wrapper: More options of torch's FSDP. Defaults to None.
         **kwargs: See mmengine's ``FSDPStrategy``.
 
     Raises:
-        UserError: without a launcher, and for ``clip_grad``: mmengine takes the norm of
-            each process' shard alone.
+        UserError: without a launcher; for ``clip_grad``, because mmengine takes the
+            norm of each process' shard alone; and for Muon, which needs whole matrices.
     """
 
-    def __init__(
-        self, *, recompute: bool = False, model_wrapper: dict | None = None, **kwargs
-    ) -> None:
+    def __init__(self, *, recompute: bool = False, **kwargs) -> None:
         launcher = (kwargs.get('env_kwargs') or {}).get('launcher')
         check(
             launcher != 'none',
@@ -85,11 +82,7 @@ class BlockFSDPStrategy(FSDPStrategy):
         )
         if not torch.cuda.is_available():
             options['device_id'] = torch.device('cpu')
-        super().__init__(
-            model_wrapper={**options, **(model_wrapper or {})},
-            state_dict_cfg='full',
-            **kwargs,
-        )
+        super().__init__(model_wrapper=options, state_dict_cfg='full', **kwargs)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build a logger that shows only warnings on the terminal; see mmengine."""
@@ -102,11 +95,18 @@ class BlockFSDPStrategy(FSDPStrategy):
 
     def build_optim_wrapper(self, optim_wrapper, model: nn.Module | None = None):
         """Build an optimizer that leaves the branches of other stages alone."""
-        clip = optim_wrapper.get('clip_grad') if isinstance(optim_wrapper, dict) else {}
+        options = optim_wrapper if isinstance(optim_wrapper, dict) else {}
+        clip = options.get('clip_grad')
         check(
             not clip,
             f'clip_grad={clip} does not work with sharded weights: set '
             'optim_wrapper.clip_grad=None, or train without FSDP',
+        )
+        optimizer = options.get('optimizer') or {}
+        check(
+            not str(optimizer.get('type')).endswith('Muon'),
+            'Muon needs whole matrices and cannot train sharded weights: take AdamW '
+            '(optim_wrapper.optimizer and constructor), or train without FSDP',
         )
         wrapper = super().build_optim_wrapper(optim_wrapper, model)
         wrapper.optimizer.register_step_pre_hook(self._remove_idle_gradients)

@@ -1,9 +1,12 @@
 """Keys of --cfg-options: which are accepted, which are refused and with what advice."""
 
+import argparse
+
 import pytest
+from mmengine.config import Config
 
 from bootmae_plugin import UserError
-from bootmae_plugin.cli.configs import find_config, load_config
+from bootmae_plugin.cli.configs import find_config, load_config, set_loader_defaults
 from bootmae_plugin.cli.options import parameters
 from tests.tiny import ROOT, run_tool
 
@@ -166,3 +169,10 @@ def test_a_config_that_is_not_found(name, words):
     with pytest.raises(UserError) as error:
         find_config(name)
     assert all(word in str(error.value) for word in words), error.value
+
+
+def test_without_workers_none_persist():
+    args = argparse.Namespace(no_pin_memory=False)
+    cfg = Config(dict(train_dataloader=dict(num_workers=0, persistent_workers=True)))
+    set_loader_defaults(cfg, 'train_dataloader', args)
+    assert cfg.train_dataloader.persistent_workers is False

@@ -8,7 +8,9 @@ import sys
 import pytest
 import torch
 
+from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints.read import read_checkpoint
+from bootmae_plugin.reliability import BlockFSDPStrategy
 from tests.tiny import ROOT, tiny_config
 
 
@@ -85,10 +87,20 @@ def test_what_does_not_work_in_shards_says_so(tmp_path):
     tool = [sys.executable, str(ROOT / 'tools/train.py'), str(config)]
     run = subprocess.run(tool, capture_output=True, text=True)
     assert run.returncode == 1 and 'needs a launcher' in run.stderr
-    clipped = 'optim_wrapper.clip_grad.max_norm=3'
-    run = dist_train(config, '--cfg-options', clipped)
-    assert run.returncode != 0 and 'clip_grad=' in run.stderr
     hooks = [dict(type='ReconstructionHook')]
     config = write_config(tmp_path / 'hook.py', True, 2, custom_hooks=hooks)
     run = dist_train(config)
     assert run.returncode != 0 and 'cannot with sharded weights' in run.stderr
+
+
+@pytest.mark.parametrize(
+    ('options', 'reason'),
+    [
+        (dict(clip_grad=dict(max_norm=1)), 'clip_grad='),
+        (dict(optimizer=dict(type='timm.optim.Muon')), 'Muon needs whole matrices'),
+    ],
+)
+def test_optimizers_that_need_whole_tensors_are_refused(options, reason):
+    strategy = object.__new__(BlockFSDPStrategy)
+    with pytest.raises(UserError, match=reason):
+        strategy.build_optim_wrapper(options)
