@@ -220,7 +220,7 @@ def test_running_a_tool_here_restores_the_signal_handlers():
         ('test.py', [LINEAR, 'no.pth'], ['no.pth', 'does not exist']),
         ('test.py', [PRETRAIN, '{stage}'], ['no test_dataloader']),
         ('test.py', [LINEAR, '{stage}', '--cfg-options', *TINY_CLASSIFIER],
-         ['missing keys: neck.bn', 'pretraining checkpoint']),
+         ['missing keys: neck.bn', 'of a pretraining']),
         ('test.py', [LINEAR, '{truncated}'], ['truncated', '1,000 bytes']),
     ],
 )  # fmt: skip

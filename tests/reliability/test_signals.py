@@ -68,6 +68,8 @@ def test_before_the_training_there_is_nothing_to_save(name, code, tmp_path):
     done = subprocess.run(
         [sys.executable, str(ROOT / 'tools/train.py'), str(config)],
         capture_output=True, text=True, cwd=tmp_path,
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )  # fmt: skip
     assert done.returncode == code, done.stderr
     assert 'Traceback' not in done.stderr
