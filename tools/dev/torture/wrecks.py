@@ -130,9 +130,10 @@ def trial_full(folder: Path, times: int, draw: random.Random) -> list[str]:
             if status != 1 or 'No space left' not in said:
                 wrong.append(f'{size}: status {status}: {said}')
             before = {path: path.read_bytes() for path in work_dir.glob('*.pth')}
-            newest, _ = read_newest_checkpoint(work_dir)  # raises where it is broken
+            newest = read_newest_checkpoint(work_dir)  # raises where all are broken
             left = [path.name for path in work_dir.glob('.*.partial')]
             if left or (newest is None) != (not before):
+                newest = newest and newest[0].name
                 wrong.append(f'{size}: left {left}, newest {newest}')
             room = ['mount', '-o', 'remount,size=64m', str(disk)]
             subprocess.run(room, check=True)
