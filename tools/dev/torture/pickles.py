@@ -224,9 +224,7 @@ def trial_pickles(folder: Path, times: int, draw: random.Random) -> list[str]:
     scratch = fresh_folder(folder)
     command = places(file, scratch)['train --resume']
     (scratch / 'resumed' / PRETRAIN.name).write_text(code)
-    expect_refusal(
-        'config of a work dir', command, 'is not a config as a run writes it'
-    )
+    expect_refusal('config of a work dir', command, 'is not a config of a run')
     # Data sets that are pickles.
     scratch = fresh_folder(folder)
     base = scratch / 'cifar-10-batches-py'
