@@ -33,11 +33,12 @@ WHOLE = 'whole_stages'  # there, too: the stages whose stage_k.pth is not reduce
 class BootstrapHook(Hook):
     """Start the stages: at each boundary the teacher takes the student's weights.
 
-    Give either the number of stages, which divide the epochs evenly, or the boundaries.
-    The stage is part of the model's state_dict and the boundaries are part of every
-    checkpoint, so a resumed run continues in its stage. If the number of epochs or
-    stages was changed before resuming, the stages that have started keep their
-    boundaries, the others divide the remaining epochs, and a warning names both.
+    Give the number of stages, which divide the epochs evenly, or the boundaries, or
+    both: the stages without a boundary divide the rest. The stage is part of the
+    model's state_dict and the boundaries are part of every checkpoint, so a resumed run
+    continues in its stage. If the number of epochs or stages was changed before
+    resuming, the stages that have started keep their boundaries, the others divide the
+    remaining epochs, and a warning names both.
 
     Each stage ends with a checkpoint ``stage_k.pth``. Older ones are reduced:
 
@@ -51,7 +52,10 @@ class BootstrapHook(Hook):
 
     Args:
         num_stages: K, from 1 (a plain masked autoencoder) to the number of epochs.
-        boundaries: First epochs of stages 2, 3, ..., counted from 0.
+            Defaults to None: one more than boundaries.
+        boundaries: First epochs of stages 2, 3, ..., counted from 0; numbers below 1
+            are shares of the run. ``num_stages=4, boundaries=[0.1]`` is a short first
+            stage and three stages of equal length. Defaults to None.
         student: 'continue' keeps the student's weights at a boundary; 'reset' starts
             each stage with new weights and a new optimizer state. Defaults to
             'continue'.
@@ -72,16 +76,16 @@ class BootstrapHook(Hook):
     def __init__(
         self,
         num_stages: int | None = None,
-        boundaries: Sequence[int] | None = None,
+        boundaries: Sequence[float] | None = None,
         student: str = 'continue',
         restart_schedule: bool = False,
         keep_stages: int | None = 2,
         keep_every: int = 10,
     ) -> None:
         check(
-            (num_stages is None) != (boundaries is None),
-            f'BootstrapHook got num_stages={num_stages} and boundaries={boundaries}: '
-            'give exactly one of them (and set the other to None)',
+            (num_stages, boundaries) != (None, None),
+            'BootstrapHook needs num_stages=K, or boundaries=[first epochs of stages '
+            '2, 3, ...]',
         )
         check(
             student in ('continue', 'reset'),
@@ -250,7 +254,7 @@ class BootstrapHook(Hook):
         if plan['config'] == [*config, end]:
             return plan['starts']
         started = [start for start in plan['starts'] if start <= epoch]
-        if self.boundaries is not None:
+        if self.num_stages is None and not any(b < 1 for b in self.boundaries):
             starts = [*started, *(start for start in config if start > epoch)]
         else:
             starts = keep_started_stages(

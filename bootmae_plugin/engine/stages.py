@@ -20,32 +20,48 @@ def spread_stages(number: int, first: int, end: int) -> list[int]:
 
 
 def plan_stages(
-    num_stages: int | None, boundaries: Sequence[int] | None, max_epochs: int
+    num_stages: int | None, boundaries: Sequence[float] | None, max_epochs: int
 ) -> list[int]:
     """Return the first epoch of every stage, counted from 0.
 
     Args:
-        num_stages: Number of stages of equal length, if ``boundaries`` is None.
-        boundaries: First epochs of stages 2, 3, ...
+        num_stages: Number of stages. Those that have no boundary divide the epochs
+            after the last boundary evenly. None: one more than boundaries.
+        boundaries: Where stages 2, 3, ... start: epochs from 1, or shares of the run
+            below 1, which are rounded to epochs.
         max_epochs: Number of epochs of the run.
 
     Raises:
         UserError: if the stages do not fit the number of epochs.
     """
-    if boundaries is not None:
-        starts = [0, *boundaries]
-        check(
-            all(a < b for a, b in pairwise([*starts, max_epochs])),
-            f'stage boundaries {boundaries} must increase and lie between 1 '
-            f'and {max_epochs - 1} for a run of {max_epochs} epochs',
-        )
-        return starts
     check(
-        isinstance(num_stages, int) and 1 <= num_stages <= max_epochs,
+        num_stages is None
+        or isinstance(num_stages, int)
+        and 1 <= num_stages <= max_epochs,
         f'num_stages={num_stages} must be a whole number from 1 to the number of '
         f'epochs ({max_epochs}): each stage needs at least one epoch',
     )
-    return spread_stages(num_stages, 0, max_epochs)
+    starts = [0]
+    for boundary in boundaries or ():
+        if 0 < boundary < 1:
+            # The first epochs of a short run: a stage has at least one.
+            boundary = max(round(boundary * max_epochs), starts[-1] + 1)
+        starts.append(boundary)
+    check(
+        all(isinstance(start, int) for start in starts)
+        and all(a < b for a, b in pairwise([*starts, max_epochs])),
+        f'stage boundaries {boundaries} must increase and be epochs from 1 to '
+        f'{max_epochs - 1}, or shares of the run between 0 and 1, for a run of '
+        f'{max_epochs} epochs',
+    )
+    further = (num_stages or len(starts)) - len(starts)
+    check(
+        0 <= further < max_epochs - starts[-1],
+        f'num_stages={num_stages} does not fit the {len(starts) - 1} boundaries '
+        f'{boundaries} in {max_epochs} epochs: change one of them',
+    )
+    last = spread_stages(further + 1, starts[-1], max_epochs)
+    return [*starts[:-1], *last]
 
 
 def keep_started_stages(

@@ -12,6 +12,7 @@ from mmpretrain.registry import MODELS, RUNNERS
 from bootmae_plugin import UserError
 from bootmae_plugin.engine import BootstrapHook, bootstrap
 from bootmae_plugin.engine.bootstrap import warn_without_hook
+from tests.reliability import resuming
 from tests.tiny import tiny_config
 
 
@@ -206,6 +207,28 @@ def test_new_boundaries_hold_for_the_stages_to_come(warnings):
 
 
 @pytest.mark.parametrize(
+    ('epoch', 'max_epochs', 'expected'),
+    [
+        (70, 200, [0, 20, 80, 140]),  # nothing has changed
+        (70, 400, [0, 20, 80, 240]),  # stage 2 keeps its end
+        (90, 400, [0, 20, 80, 140]),
+        (190, 400, [0, 20, 80, 140]),  # no stage is added: stage 4 is longer
+    ],
+)
+def test_shares_of_a_resumed_run_keep_what_has_started(
+    epoch, max_epochs, expected, warnings
+):
+    plan = dict(starts=[0, 20, 80, 140], end=200, config=[0, 20, 80, 140, 200])
+    stage = sum(start <= epoch for start in plan['starts'])
+    runner = FakeRunner(epoch, max_epochs, stage, stage_plan=plan)
+    assert resumed(runner, num_stages=4, boundaries=[0.1]) == expected
+    assert len(warnings) == (max_epochs != 200)
+    warnings.clear()
+    runner = FakeRunner(epoch, max_epochs, stage, stage_plan=plan)
+    assert resumed(runner, boundaries=[0.1, 0.4, 0.7]) == expected
+
+
+@pytest.mark.parametrize(
     ('epoch', 'stage', 'expected', 'warned'),
     [
         (120, 2, [0, 100, 200, 300], False),  # nothing has changed
@@ -256,11 +279,24 @@ def test_student_reset_starts_each_stage_from_new_weights(tmp_path):
     assert not same(spy.teachers[1], spy.students[1])
 
 
+def test_a_short_first_stage_and_a_reset_student_resume_exactly(tmp_path):
+    options = dict(
+        default_hooks__bootstrap__boundaries=[0.25],
+        default_hooks__bootstrap__student='reset',
+    )
+    stages = Spy()
+    train(tiny_config(tmp_path / 'spied', 4, 2, **options), stages)
+    assert stages.stages == [1, 2, 2, 2]
+    options.update(epochs=4, stages=2)
+    resuming.train(tmp_path / 'whole', **options)
+    resuming.train(tmp_path / 'cut', stop=2, **options)
+    resuming.train(tmp_path / 'cut', resume=True, **options)
+    resuming.assert_same(tmp_path / 'cut/epoch_4.pth', tmp_path / 'whole/epoch_4.pth')
+
+
 def test_bad_arguments():
-    with pytest.raises(UserError, match='exactly one'):
+    with pytest.raises(UserError, match='needs num_stages=K, or boundaries'):
         BootstrapHook()
-    with pytest.raises(UserError, match='exactly one'):
-        BootstrapHook(num_stages=2, boundaries=[1])
     with pytest.raises(UserError, match="student='new'"):
         BootstrapHook(num_stages=2, student='new')
 

@@ -34,6 +34,23 @@ def test_stages_divide_the_epochs(stages, epochs, starts):
 
 
 @pytest.mark.parametrize(
+    ('stages', 'boundaries', 'epochs', 'starts'),
+    [
+        (None, [40], 200, [0, 40]),
+        (None, [0.25], 25, [0, 6]),  # round(6.25)
+        (None, [0.1, 0.5], 8, [0, 1, 4]),
+        (None, [0.1, 0.12], 8, [0, 1, 2]),  # a stage has at least one epoch
+        (4, [0.1], 100, [0, 10, 40, 70]),
+        (4, [10, 20], 100, [0, 10, 20, 60]),
+        (2, [30], 100, [0, 30]),
+        (3, [], 9, [0, 3, 6]),
+    ],
+)
+def test_boundaries_are_epochs_or_shares_of_the_run(stages, boundaries, epochs, starts):
+    assert plan_stages(stages, boundaries, epochs) == starts
+
+
+@pytest.mark.parametrize(
     ('stages', 'boundaries', 'words'),
     [
         (5, None, 'num_stages=5.*epochs .4.'),
@@ -42,6 +59,10 @@ def test_stages_divide_the_epochs(stages, epochs, starts):
         (None, [3, 2], 'must increase'),
         (None, [4], 'must increase'),
         (None, [0], 'must increase'),
+        (None, [1.5], 'must increase'),
+        (None, [0.9, 0.95], 'must increase'),
+        (1, [2], 'num_stages=1 does not fit the 1 boundaries'),
+        (4, [2], 'num_stages=4 does not fit the 1 boundaries'),
     ],
 )
 def test_stages_that_do_not_fit_are_refused(stages, boundaries, words):
