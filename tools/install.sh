@@ -5,6 +5,7 @@
 #   bash tools/install.sh                             # into .venv, with python3
 #   PYTHON=python3.12 VENV=~/env bash tools/install.sh
 #   EXTRAS=mm,demo bash tools/install.sh              # default: mm,seg,demo,test
+#   CONSTRAINTS=/dev/null bash tools/install.sh       # the newest releases instead
 #   source tools/install.sh                           # and activate it
 #
 # A complete environment is not touched, an incomplete one is completed. An environment
@@ -25,7 +26,7 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 given=${PYTHON:-}
 PYTHON=${PYTHON:-python3}
 EXTRAS=${EXTRAS:-mm,seg,demo,test}
-constraints=$root/tools/constraints.txt
+constraints=${CONSTRAINTS:-$root/tools/constraints.txt}
 python=$VENV/bin/python
 marker=$VENV/.made_by_bootmae_plugin # 'unfinished', or a hash of what was installed
 log=$root/work_dirs/install.log
