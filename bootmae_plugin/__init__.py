@@ -6,19 +6,28 @@ under the name ``bootmae_plugin::``, and its models for mmpretrain's ``list_mode
 
 import difflib
 import re
+import sys
+from importlib import import_module
 from pathlib import Path
 
+from .errors import UserError
+from .moved import install_aliases
 from .version import __version__
 
+# The rooms whose classes are registered; segmentation/ only where a config names it.
+ROOMS = (
+    *('datasets', 'engine', 'evaluation'),
+    *('models', 'reliability', 'visualization'),
+)
 MINIMUM = {'mmengine': '0.10.5', 'mmcv': '2.0.0', 'mmpretrain': '1.2.0'}
 INSTALL = 'pip install onedl-mmengine onedl-mmcv onedl-mmpretrain'
 HEADLESS = 'pip uninstall opencv-python, then pip install opencv-python-headless'
+_MIM = Path(__file__).parent / '.mim'
+_registered = False
 
 
 def _check_framework() -> None:
     """Raise an ImportError of one sentence if the framework is missing or too old."""
-    from importlib import import_module
-
     for name, minimum in MINIMUM.items():
         try:
             module = import_module(name)
@@ -38,29 +47,28 @@ def _check_framework() -> None:
             )
 
 
-_check_framework()
+def register() -> None:
+    """Register classes, configs and models; ``import bootmae_plugin`` calls this.
 
-from mmengine.config.utils import MODULE2PACKAGE  # noqa: E402
-from mmpretrain.apis import ModelHub  # noqa: E402
+    Only the command ``bootmae`` imports the package without it, because some of its
+    subcommands need no torch. It can be called again.
 
-# mmengine then finds 'bootmae_plugin::selfsup/...' in the _base_ of a config.
-MODULE2PACKAGE.setdefault('bootmae_plugin', 'bootmae_plugin')
+    Raises:
+        ImportError: in one sentence, if the framework is missing or too old.
+    """
+    global _registered
+    if _registered:
+        return
+    _check_framework()
+    from mmengine.config.utils import MODULE2PACKAGE
+    from mmpretrain.apis import ModelHub
 
-from . import (  # noqa: E402, F401
-    datasets,
-    engine,
-    evaluation,
-    models,
-    reliability,
-    visualization,
-)
-from .errors import UserError  # noqa: E402
-from .moved import install_aliases  # noqa: E402
-
-install_aliases()
-
-_MIM = Path(__file__).parent / '.mim'
-ModelHub.register_model_index(_MIM / 'model-index.yml', config_prefix=_MIM)
+    # mmengine then finds 'bootmae_plugin::selfsup/...' in the _base_ of a config.
+    MODULE2PACKAGE.setdefault('bootmae_plugin', 'bootmae_plugin')
+    for room in ROOMS:
+        import_module(f'.{room}', __name__)
+    ModelHub.register_model_index(_MIM / 'model-index.yml', config_prefix=_MIM)
+    _registered = True
 
 
 def config_path(name: str) -> str:
@@ -90,4 +98,8 @@ def config_path(name: str) -> str:
     return str(path.resolve())
 
 
-__all__ = ['UserError', '__version__', 'config_path']
+install_aliases()
+if not getattr(sys.modules.get('bootmae_main'), 'registers_later', False):
+    register()
+
+__all__ = ['UserError', '__version__', 'config_path', 'register']

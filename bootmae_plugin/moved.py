@@ -10,6 +10,9 @@ from types import ModuleType
 
 # Modules of 0.1.0 -> the modules that have their contents now.
 MOVED = {
+    'cli.configs': 'configuration.configs',
+    'cli.options': 'configuration.options',
+    'cli.variables': 'configuration.variables',
     'datasets.archives': 'preparation.archives',
     'datasets.digit_scenes': 'preparation.digit_scenes',
     'datasets.prepare': 'preparation.prepare',

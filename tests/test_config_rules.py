@@ -9,7 +9,7 @@ import yaml
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
-from bootmae_plugin.cli.variables import load_with_variables
+from bootmae_plugin.configuration.variables import load_with_variables
 from tests.config_files import (
     BENCHMARKS,
     CONFIGS,

@@ -83,7 +83,12 @@ def test_wheel_is_complete(wheels, origin, tmp_path):
         if '.mim' not in p.parts
     }
     assert len(list(tmp_path.glob('bootmae_plugin-*.dist-info/licenses/LICENSE'))) == 1
-    assert {p.name.split('-')[0] for p in tmp_path.iterdir()} == {'bootmae_plugin'}
+    assert {p.name.split('-')[0] for p in tmp_path.iterdir()} == {
+        'bootmae_plugin',
+        'bootmae_main.py',
+    }
+    (entry_points,) = tmp_path.glob('*.dist-info/entry_points.txt')
+    assert 'bootmae = bootmae_main:main' in entry_points.read_text().splitlines()
 
 
 @pytest.fixture(scope='module')

@@ -12,12 +12,13 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'bootmae_plugin'
 # From top to bottom: a room imports only rooms of the floors below its own.
 FLOORS = (
     ('cli',),
+    ('configuration',),
     ('preparation', 'visualization', 'evaluation', 'segmentation'),
     ('reliability',),
     ('engine',),
     ('models', 'datasets'),
     ('checkpoints',),
-    ('errors', 'host', 'moved', 'registry', 'version'),
+    ('errors', 'hints', 'host', 'moved', 'registry', 'version'),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}
 

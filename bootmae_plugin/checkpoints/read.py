@@ -12,6 +12,7 @@ from mmengine.logging import HistoryBuffer
 from torch import Tensor
 
 from ..errors import UserError, check
+from ..hints import command
 
 
 def _history_method(owner: object, name: str) -> object:
@@ -99,7 +100,7 @@ def read_checkpoint(
         raise UserError(
             f'checkpoint {path} was not loaded: it is damaged, or must be unpickled, '
             f'which can run any code ({reason}). If you trust its source: '
-            'tools/convert_checkpoint.py --unpickle'
+            f'{command("convert")} --unpickle'
         ) from error
     except Exception as error:  # torch, zip and safetensors each raise their own
         raise UserError(

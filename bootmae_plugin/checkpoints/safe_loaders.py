@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from mmengine.runner import CheckpointLoader, checkpoint
 
 from ..errors import UserError
+from ..hints import command
 from .read import read_checkpoint
 
 # With this variable, torch.load refuses objects even if called with weights_only=False.
@@ -51,7 +52,7 @@ def _never_unpickle(load: Callable) -> Callable:
                 raise UserError(
                     f'{filename} was not loaded: it must be unpickled, which can run '
                     'any code. If you trust its source: download it, then '
-                    'tools/convert_checkpoint.py --unpickle'
+                    f'{command("convert")} --unpickle'
                 ) from error
 
     return load_weights

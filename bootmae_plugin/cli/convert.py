@@ -7,11 +7,12 @@ keys. The input is never changed.
 import argparse
 
 from ..checkpoints.export import EXPORTS, convert_checkpoint
-from .common import add_debug, run
+from .common import run
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser('convert', __doc__)
     parser.add_argument('input', help='checkpoint to read (.pth, .safetensors)')
     parser.add_argument('output', help='file to write (.pth, .safetensors)')
     parser.add_argument(
@@ -30,7 +31,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--force', action='store_true', help='replace an existing output'
     )
-    add_debug(parser)
     return parser.parse_args(argv)
 
 

@@ -1,7 +1,7 @@
 """Estimate what a pretraining costs: FLOPs, memory, network traffic, hours.
 
-    python tools/cost.py configs/selfsup/bootmae-eccv_vit-base-p16_in1k.py --gpus 8
-    python tools/cost.py CONFIG --gpus 64 --images 14197122 --tflops 400 --gbps 50
+    %(prog)s bootmae-eccv_vit-base-p16_in1k --gpus 8
+    %(prog)s CONFIG --gpus 64 --images 14197122 --tflops 400 --gbps 50
 
 torch counts the FLOPs of one step of the config's model; the other figures follow from
 them by the formulas in docs/scaling.md. Nothing is timed: a GPU sustains fewer FLOP/s
@@ -19,17 +19,16 @@ from rich.table import Table
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from ..configuration.configs import load_config
 from ..errors import check
-from .common import add_config_options, add_debug, run
-from .configs import load_config
+from .common import add_config_options, run
+from .outcome import make_parser
 
 IMAGENET = 1_281_167  # training images of ImageNet-1K
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = make_parser('cost', __doc__)
     parser.add_argument('config', help='config of a pretraining')
     parser.add_argument('--gpus', type=int, default=8, help='default: 8')
     parser.add_argument(
@@ -52,7 +51,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='GB/s that a GPU sends to others; default: 50 (400 Gbit/s)',
     )
     add_config_options(parser)
-    add_debug(parser)
     return parser.parse_args(argv)
 
 

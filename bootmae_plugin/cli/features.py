@@ -5,9 +5,9 @@ import argparse
 import mmengine
 from mmengine.registry import init_default_scope
 
+from ..configuration.configs import load_config
 from ..evaluation import FeatureSet, feature_sets
-from .common import add_config_options, add_debug
-from .configs import load_config
+from .common import add_config_options
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,7 +41,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', help='also write the figures into this .json file')
     add_config_options(parser)
-    add_debug(parser)
 
 
 def load_feature_sets(args: argparse.Namespace) -> dict[str, FeatureSet]:

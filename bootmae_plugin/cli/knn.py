@@ -1,6 +1,6 @@
 """Evaluate a pretrained encoder by k nearest neighbors.
 
-The features are those of linear_probe.py, and are cached likewise.
+The features are those of a linear probe, and are cached likewise.
 """
 
 import argparse
@@ -9,10 +9,11 @@ from ..errors import check
 from ..evaluation import knn_accuracy
 from .common import run
 from .features import add_arguments, load_feature_sets, write_figures
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser('knn', __doc__)
     add_arguments(parser)
     parser.add_argument(
         '-k', type=int, nargs='+', default=[20], help='numbers of neighbors (20)'

@@ -22,8 +22,9 @@ from torch.distributed.elastic.multiprocessing.errors import (
 from torch.distributed.run import get_args_parser
 from torch.distributed.run import main as torchrun
 
-from .common import LAUNCHER, run
-from .configs import check_data, load_runner_config
+from ..configuration.configs import check_data, load_runner_config
+from .common import run
+from .outcome import LAUNCHER
 
 # Data loaders that the tools use.
 USED = dict(train=('train_dataloader', 'val_dataloader'), test=('test_dataloader',))

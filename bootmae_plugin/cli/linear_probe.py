@@ -2,8 +2,8 @@
 
 The features are extracted once and cached; then the layer alone is trained. Learning
 rate and weight decay are chosen on a tenth of the training images; the test set is
-evaluated once per seed. --commands prints the tools/train.py command of the same
-training, which encodes every image in every epoch.
+evaluated once per seed. --commands prints the command of the same training, which
+encodes every image in every epoch.
 """
 
 import argparse
@@ -17,10 +17,11 @@ from ..evaluation import FeatureSet, linear_probe, training_command
 from ..evaluation.linear_probe import DECAYS, OPTIMIZER_CONFIGS
 from .common import run
 from .features import add_arguments, load_feature_sets, write_figures
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser('linear-probe', __doc__)
     add_arguments(parser)
     parser.add_argument(
         '--epochs', type=int, default=90, help='epochs of the training (default: 90)'
@@ -61,7 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--commands',
         action='store_true',
-        help='print the tools/train.py commands of the same trainings',
+        help='print the commands of the same trainings',
     )
     return parser.parse_args(argv)
 

@@ -1,12 +1,12 @@
 """Prepare a data set: find or download it, verify it, put it in its place.
 
-  python tools/prepare_data.py cifar10
-  python tools/prepare_data.py cifar10 --from cifar10-images.tar.xz
-  python tools/prepare_data.py fashion-mnist
-  python tools/prepare_data.py folder --from PHOTOS --val-fraction 0.1
-  python tools/prepare_data.py camvid --from camvid.tar
-  python tools/prepare_data.py digits
-  python tools/prepare_data.py digit-scenes
+  %(prog)s cifar10
+  %(prog)s cifar10 --from cifar10-images.tar.xz
+  %(prog)s fashion-mnist
+  %(prog)s folder --from PHOTOS --val-fraction 0.1
+  %(prog)s camvid --from camvid.tar
+  %(prog)s digits
+  %(prog)s digit-scenes
 
 You can run it again at any time: it keeps finished work and continues interrupted work.
 It never overwrites or deletes your files.
@@ -19,38 +19,40 @@ import time
 from pathlib import Path
 
 from ..errors import UserError, check
+from ..hints import command
 from ..preparation import prepare as datasets
 from ..preparation.folder import prepare_folder
-from .common import add_debug, run
+from .common import run
+from .outcome import add_debug
 
-TRAIN = 'python tools/train.py configs/selfsup/bootmae_deit-tiny_{}.py'
-SEGMENT = 'python tools/train.py configs/benchmarks/segmentation/deit-tiny_{}.py'
 NAMES = ('cifar10', 'fashion-mnist', 'folder', 'camvid', 'digits', 'digit-scenes')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=command('data'),
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     names = parser.add_subparsers(dest='name', required=True, metavar='DATASET')
 
     def add(name: str, source: str | None, out: str, workers: bool = False):
-        command = names.add_parser(name, help=out, description=out)
+        added = names.add_parser(name, help=out, description=out)
         if source:
-            command.add_argument(
+            added.add_argument(
                 '--from', dest='source', type=Path, metavar='PATH', help=source
             )
         default = None if name == 'digits' else Path('data') / name
         text = 'nothing is written' if default is None else f'{default}'
-        command.add_argument(
+        added.add_argument(
             '--out', type=Path, default=default, help=f'result; default: {text}'
         )
         if workers:
-            command.add_argument(
+            added.add_argument(
                 '--workers', type=positive, help='threads; default: one per CPU'
             )
-        add_debug(command)
-        return command
+        add_debug(added)
+        return added
 
     either = 'archive or folder, official or images; default: download'
     add('cifar10', either, 'CIFAR-10, official or as images', workers=True)
@@ -89,7 +91,7 @@ def check_name(words: list[str]) -> None:
     if Path(words[0]).exists():
         sys.exit(
             f'error: {words[0]} is a path, expected the name of a data set: for your '
-            f'own images, prepare_data.py folder --from {shlex.quote(words[0])}'
+            f'own images, {command("data")} folder --from {shlex.quote(words[0])}'
         )
     sys.exit(
         f'error: there is no data set {words[0]}: give one of {", ".join(NAMES)}; '
@@ -141,10 +143,11 @@ def next_command(args: argparse.Namespace) -> str:
             options[f'{source}.with_label'] = True
     elif args.name != 'digits' and args.out != Path('data') / args.name:
         options['data_root'] = args.out
-    command = (SEGMENT if args.name == 'digit-scenes' else TRAIN).format(args.name)
+    method = '' if args.name == 'digit-scenes' else 'bootmae_'
     words = [f'{key}={value}' for key, value in options.items()]
     words = ['--cfg-options', *words] if words else []
-    return ' '.join([command, *map(shlex.quote, words)])
+    config = f'{method}deit-tiny_{args.name}'
+    return ' '.join([command('train'), config, *map(shlex.quote, words)])
 
 
 def prepare_data(args: argparse.Namespace) -> None:

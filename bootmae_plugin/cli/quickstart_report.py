@@ -10,13 +10,13 @@ from rich.table import Table
 
 from ..datasets.digits import load_digits_rgb
 from ..visualization import load_model, plot_losses, read_scalars, save_reconstructions
-from .common import add_debug, run
+from .common import run
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser('quickstart_report', __doc__)
     parser.add_argument('root', help='folder of the runs')
-    add_debug(parser)
     return parser.parse_args(argv)
 
 

@@ -14,6 +14,7 @@ from mmengine.registry import init_default_scope
 from mmpretrain.registry import DATASETS
 from torch import Tensor
 
+from ..configuration.configs import load_config
 from ..datasets.in_memory import read_image
 from ..errors import check
 from ..preparation.folder import list_images
@@ -23,12 +24,12 @@ from ..visualization import (
     save_quadruplets,
     set_mask_ratio,
 )
-from .common import add_config_options, add_debug, run
-from .configs import load_config
+from .common import add_config_options, run
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = make_parser('reconstruct', __doc__)
     parser.add_argument('config', help='config of the pretraining')
     parser.add_argument('checkpoint', help='a checkpoint of it, such as stage_1.pth')
     parser.add_argument('images', nargs='*', help='image files or folders')
@@ -50,7 +51,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--seed', type=int, default=0, help='seed of the masks (default: 0)'
     )
     add_config_options(parser)
-    add_debug(parser)
     return parser.parse_args(argv)
 
 

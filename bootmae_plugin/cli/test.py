@@ -6,14 +6,15 @@ import mmengine
 from mmengine.evaluator import DumpResults
 from mmpretrain.registry import RUNNERS
 
+from ..configuration.configs import load_runner_config
 from ..errors import check
 from .common import add_common_arguments, run
-from .configs import load_runner_config
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or bootmae_plugin::benchmarks/...')
+    parser = make_parser('test', __doc__)
+    parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument('checkpoint', help='checkpoint file')
     parser.add_argument('--out', help='file for predictions (.pkl) or metrics (.json)')
     parser.add_argument(

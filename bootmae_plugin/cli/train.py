@@ -6,13 +6,14 @@ from pathlib import Path
 from mmengine.config import Config
 from mmpretrain.registry import RUNNERS
 
+from ..configuration.configs import load_runner_config
 from .common import add_common_arguments, run
-from .configs import load_runner_config
+from .outcome import make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('config', help='config file, or bootmae_plugin::selfsup/...')
+    parser = make_parser('train', __doc__)
+    parser.add_argument('config', help='config file, or the name of one of ours')
     parser.add_argument(
         '--resume',
         nargs='?',

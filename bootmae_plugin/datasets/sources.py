@@ -8,6 +8,7 @@ from mmpretrain.datasets.base_dataset import BaseDataset
 from mmpretrain.registry import DATASETS
 
 from ..errors import UserError, check
+from ..hints import command
 from .digits import CLASSES, load_digits_rgb
 
 
@@ -17,7 +18,7 @@ def check_data_root(data_root: str) -> Path:
     check(
         root.is_dir(),
         f'data folder {data_root} does not exist: check data_root, or make it with '
-        'tools/prepare_data.py',
+        f'{command("data")}',
     )
     return root
 
@@ -51,8 +52,8 @@ class CIFAR10Copy(CIFAR10):
 
     The official pickles are read by mmpretrain's class, which verifies their checksums
     and downloads them if ``data_root`` has neither form. An image folder has
-    ``train/<class>/*`` and ``test/<class>/*``, as ``tools/prepare_data.py cifar10
-    --from`` writes it. If both are there, the pickles are used.
+    ``train/<class>/*`` and ``test/<class>/*``, as ``bootmae data cifar10 --from``
+    writes it. If both are there, the pickles are used.
 
     Args: See mmpretrain's ``CIFAR10``.
 
@@ -69,7 +70,7 @@ class CIFAR10Copy(CIFAR10):
         check(
             not given or self._check_integrity(),
             f'{official} is incomplete or not the official data (wrong MD5): move it '
-            'away, or get it again with tools/prepare_data.py cifar10',
+            f'away, or get it again with {command("data")} cifar10',
         )
         if official.is_dir() or not folder.is_dir():
             try:
@@ -78,7 +79,7 @@ class CIFAR10Copy(CIFAR10):
                 raise UserError(
                     f'CIFAR-10 is not in {root} and cannot be downloaded ({error}): '
                     'check the connection, or prepare your copy with '
-                    'tools/prepare_data.py cifar10 --from'
+                    f'{command("data")} cifar10 --from'
                 ) from error
         source = ImageFolder(data_root=str(folder))
         check(

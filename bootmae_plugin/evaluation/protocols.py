@@ -9,6 +9,7 @@ from mmpretrain.registry import DATASETS, MODELS
 
 from ..checkpoints.load import load_encoder
 from ..errors import check
+from ..hints import command
 from .cache import cache_key, load_features
 from .features import FeatureSet, extract_features
 from .linear_probe import LinearResult
@@ -55,7 +56,7 @@ def feature_sets(
     check(
         all(s is not None and s.dataset.type == 'InMemoryImages' for s in splits),
         f'{cfg.filename} has no training and test set in memory (InMemoryImages): '
-        'choose a config below configs/benchmarks/, or evaluate with tools/train.py',
+        f'choose one of configs/benchmarks/, or evaluate with {command("train")}',
     )
     torch.manual_seed(0)
     backbone = dict(cfg.model.backbone, init_cfg=None, frozen_stages=-1)
@@ -115,7 +116,7 @@ def training_command(
     block: int = -1,
     cfg_options: dict | None = None,
 ) -> str:
-    """Return the ``tools/train.py`` command that trains the layer of a linear probe.
+    """Return the command that trains the layer of a linear probe.
 
     It encodes every image in every epoch, without augmentation, so its accuracy is the
     probe's up to the spread of the seeds.
@@ -148,4 +149,4 @@ def training_command(
         **(cfg_options or {}),
     }
     words = [f'{key}={value}' for key, value in options.items()]
-    return shlex.join(['python', 'tools/train.py', config, '--cfg-options', *words])
+    return f'{command("train")} {shlex.join([config, "--cfg-options", *words])}'

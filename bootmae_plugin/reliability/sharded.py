@@ -16,6 +16,7 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 from ..engine.compile import compile_blocks
 from ..engine.quiet import keep_quiet
 from ..errors import check
+from ..hints import command
 from ..models.layers import BLOCKS
 from .runner import GuardedRunner, start_gloo
 
@@ -151,6 +152,7 @@ class ShardedRunner(GuardedRunner, FlexibleRunner):
         check(
             name not in UNSUPPORTED,
             f'{name} encodes images on one process and cannot with sharded weights: '
-            'remove it, and use tools/knn.py and tools/reconstruct.py on checkpoints',
+            f'remove it, and use {command("knn")} and {command("reconstruct")} on '
+            'checkpoints',
         )
         super().register_hook(hook, priority)

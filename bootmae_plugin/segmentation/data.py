@@ -9,6 +9,7 @@ from mmseg.registry import DATASETS
 from PIL import Image
 
 from ..errors import UserError, check
+from ..hints import command
 
 
 @DATASETS.register_module()
@@ -66,7 +67,7 @@ class SegFolder(BaseSegDataset):
         check(
             folder.is_dir(),
             f'image folder {folder} does not exist: check data_root, or create it with '
-            'tools/prepare_data.py',
+            f'{command("data")}',
         )
         data = super().load_data_list()
         check(

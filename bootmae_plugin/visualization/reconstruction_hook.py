@@ -6,6 +6,7 @@ from mmpretrain.registry import HOOKS
 
 from ..engine.unwrap import unwrap_model
 from ..errors import check
+from ..hints import command
 from ..models.heads import PixelHead
 from .pictures import quadruplets
 
@@ -39,7 +40,7 @@ class ReconstructionHook(Hook):
         check(
             hasattr(runner.train_dataloader.dataset, 'images'),
             'ReconstructionHook needs a data set held in memory (InMemoryImages): '
-            'remove the hook, or use tools/reconstruct.py',
+            f'remove the hook, or use {command("reconstruct")}',
         )
 
     def after_train_epoch(self, runner) -> None:

@@ -109,10 +109,10 @@ def test_the_failure_that_caused_the_others_is_reported(exits, status):
     ('words', 'text'),
     [
         ([FOLDER], 'error: data folder data/images does not exist: check data_root, or '
-         'make it with tools/prepare_data.py'),
+         'make it with bootmae data'),
         ([FOLDER, '--cfg-options', 'data_root=nowhere'],
          'error: data folder nowhere does not exist: check data_root, or make it with '
-         'tools/prepare_data.py'),
+         'bootmae data'),
         ([PRETRAIN, '--cfg-options', 'max_epochs=7'],
          'error: --cfg-options max_epochs: nothing reads it; did you mean '
          'train_cfg.max_epochs?'),

@@ -5,16 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from bootmae_plugin.cli.configs import load_config
 from bootmae_plugin.cli.prepare_data import NAMES, next_command, parse_args
-from tests.tiny import ROOT, run_tool
+from bootmae_plugin.configuration.configs import load_config
+from tests.tiny import run_tool
 
 
 @pytest.mark.parametrize(
     ('words', 'expected'),
     [
         (['{photos}'], 'is a path, expected the name of a data set: for your own '
-         'images, prepare_data.py folder --from'),
+         'images, bootmae data folder --from'),
         (['cifar100'], 'there is no data set cifar100: give one of cifar10, '),
         (['camvid'], 'camvid is not downloaded: give your copy with --from PATH'),
         (['folder', '--from', '{photos}/missing'], 'missing'),
@@ -37,9 +37,9 @@ def test_every_name_is_a_data_set():
 def train_loader(command: str):
     """The data loader of the config and options of a command."""
     words = shlex.split(command)
-    assert words[:2] == ['python', 'tools/train.py']
+    assert words[:2] == ['bootmae', 'train']
     options = dict(word.split('=', 1) for word in words[4:])
-    return load_config(str(ROOT / words[2]), options).train_dataloader
+    return load_config(words[2], options).train_dataloader
 
 
 @pytest.mark.parametrize('name', ['cifar10', 'fashion-mnist', 'camvid', 'digit-scenes'])

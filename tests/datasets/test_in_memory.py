@@ -244,6 +244,6 @@ def test_cifar10_copy_reads_official_pickles(tmp_path, monkeypatch):
     assert np.array_equal(data.images.numpy().reshape(4, 3072), pixels)
     # Another file in its place is not unpickled, and stays.
     (base / 'test_batch').write_bytes(pickle.dumps(Path.home) + b'x')
-    with pytest.raises(UserError, match='not the official data.*prepare_data'):
+    with pytest.raises(UserError, match='not the official data.*bootmae data'):
         build(source)
     assert (base / 'test_batch').read_bytes().endswith(b'x')

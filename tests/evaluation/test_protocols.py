@@ -234,7 +234,7 @@ def test_settings_have_features_of_their_own(checkpoint, tmp_path):
 
 
 def test_the_probe_and_the_training_agree(checkpoint, tmp_path, capfd, monkeypatch):
-    """linear_probe.py prints the train.py command; 1 image of 360 is 0.28 %."""
+    """linear-probe prints the command; 1 image of 360 is 0.28 %."""
     monkeypatch.chdir(ROOT)
     run_tool(
         'linear_probe.py', LINEAR, checkpoint, '--cache', tmp_path, '--epochs', 10,
@@ -243,8 +243,8 @@ def test_the_probe_and_the_training_agree(checkpoint, tmp_path, capfd, monkeypat
     )  # fmt: skip
     out = capfd.readouterr().out
     fast = float(re.search(r'([\d.]+) ± ', out)[1])
-    python, tool, *words = shlex.split(out.splitlines()[-1])
-    assert (python, tool) == ('python', 'tools/train.py')
+    program, tool, *words = shlex.split(out.splitlines()[-1])
+    assert (program, tool) == ('bootmae', 'train')
     run_tool('train.py', *words, 'train_cfg.val_interval=10', '--work-dir', tmp_path)
     printed = capfd.readouterr().out
     slow = float(re.findall(r'accuracy/top1 ([\d.]+)', printed)[-1])

@@ -24,7 +24,8 @@ from mmengine.registry import init_default_scope
 from rich.console import Console
 from rich.table import Table
 
-from bootmae_plugin.cli.common import add_debug, run
+from bootmae_plugin.cli.common import run
+from bootmae_plugin.cli.outcome import add_debug
 from bootmae_plugin.errors import check
 
 from .data_routes import measure_data

@@ -27,7 +27,8 @@ import random
 import tempfile
 from pathlib import Path
 
-from bootmae_plugin.cli.common import add_debug, run
+from bootmae_plugin.cli.common import run
+from bootmae_plugin.cli.outcome import add_debug
 from bootmae_plugin.errors import UserError, check
 
 from . import archives, pickles, runs, wrecks

@@ -3,8 +3,8 @@
 import pytest
 from mmengine.config import Config
 
-from bootmae_plugin.cli.configs import load_config
-from bootmae_plugin.cli.variables import load_with_variables
+from bootmae_plugin.configuration.configs import load_config
+from bootmae_plugin.configuration.variables import load_with_variables
 from tests.tiny import ROOT
 
 FOLDER = ROOT / 'configs/selfsup/bootmae_deit-tiny_folder.py'

@@ -6,8 +6,9 @@ import pytest
 from mmengine.config import Config
 
 from bootmae_plugin import UserError
-from bootmae_plugin.cli.configs import find_config, load_config, set_loader_defaults
-from bootmae_plugin.cli.options import parameters
+from bootmae_plugin.configuration.configs import load_config, set_loader_defaults
+from bootmae_plugin.configuration.names import find_config
+from bootmae_plugin.configuration.options import parameters
 from tests.tiny import ROOT, run_tool
 
 PRETRAIN = str(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')
@@ -160,7 +161,7 @@ def test_configs_are_found_by_path_and_by_name(name, path):
     ('name', 'words'),
     [
         ('bootmae_deit-tiny_cifar', ['does not exist', 'bootmae_deit-tiny_cifar10']),
-        ('deit-tiny_digits', ['several', 'linear/deit-tiny_digits.py']),
+        ('deit-tiny_digits', ['several', 'linear/deit-tiny_digits']),
         ('configs/selfsup/nothing.py', ['nothing.py does not exist']),
         (str(ROOT / 'README.md'), ['README.md is not a config', 'config first']),
     ],

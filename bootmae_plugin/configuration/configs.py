@@ -1,23 +1,20 @@
-"""Find and load a config, with the overrides of the command line."""
+"""Load a config with the overrides of the command line, ready for a runner."""
 
 import argparse
 import contextlib
-import difflib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import torch
-import yaml
 from mmengine.config import Config
 
-from .. import config_path
 from ..datasets.sources import check_data_root
 from ..errors import UserError, check
+from .names import find_config
 from .options import RUNNER_KEYS, accepted_keys, check_options
 from .variables import load_with_variables
 
-PREFIX = 'bootmae_plugin::'
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -25,8 +22,7 @@ def load_config(config: str, options: dict[str, Any] | None = None) -> Config:
     """Load a config and apply ``--cfg-options``.
 
     Args:
-        config: Path of a config, ``bootmae_plugin::selfsup/NAME.py``, or the name of
-            one of our configs or models, such as 'bootmae_deit-tiny_cifar10'.
+        config: Path or name of a config, see :func:`find_config`.
         options: Values by dotted key. A variable of the config (``data_root``) is
             replaced in all its uses.
 
@@ -64,54 +60,11 @@ def variables_of(cfg: Config, options: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in options.items() if k.partition('.')[0] in names}
 
 
-def find_config(config: str) -> str:
-    """Return the path of a config, see :func:`load_config`."""
-    if config.startswith(PREFIX):
-        return config_path(config.removeprefix(PREFIX))
-    path = Path(config)
-    if path.is_file():
-        check(
-            path.suffix in ('.py', '.json', '.yaml', '.yml'),
-            f'{config} is not a config (.py): give the config first, then the '
-            'checkpoint',
-        )
-        return config
-    named = our_configs()
-    found = named.get(path.stem, []) if config in (path.stem, path.name) else []
-    if len(found) == 1:
-        return config_path(found[0])
-    if len(found) > 1:
-        raise UserError(
-            f'there are several configs {config}: give {PREFIX}PATH, with one of '
-            f'{", ".join(found)}'
-        )
-    near = difflib.get_close_matches(path.stem, named, n=3)
-    near = f'; the nearest of ours: {", ".join(near)}' if near else ''
-    raise UserError(
-        f'config {config} does not exist: give the path of a .py config, or '
-        f'the name of one of ours{near}'
-    )
-
-
-def our_configs() -> dict[str, list[str]]:
-    """Paths below ``configs/`` by name: of the file, and of list_models()."""
-    root = Path(config_path('metafile.yml')).parent
-    named: dict[str, list[str]] = {}
-    for folder in ('selfsup', 'benchmarks'):
-        for path in sorted((root / folder).rglob('*.py')):
-            named.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
-    index = yaml.safe_load((root / 'metafile.yml').read_text(encoding='utf-8'))
-    for model in index['Models']:
-        path = model['Config'].removeprefix('configs/')
-        named[model['Name']] = [path]
-    return named
-
-
 def load_runner_config(args: argparse.Namespace) -> Config:
     """Load ``args.config`` for a runner: ours, with its launcher and work dir.
 
     Args:
-        args: Options of :func:`.common.add_common_arguments`, and ``config``.
+        args: Options of the subcommands train and test.
     """
     cfg = load_config(args.config, args.cfg_options)
     cfg.launcher = args.launcher

@@ -1,0 +1,1 @@
+"""Configs: find one by name, override its variables, refuse unknown keys."""
