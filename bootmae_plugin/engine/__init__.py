@@ -3,7 +3,7 @@
 from ..moved import MOVED_FROM_ENGINE, moved_names
 from .autocast import Bf16OptimWrapper
 from .bootstrap import BootstrapHook
-from .muon import MuonConstructor
+from .muon import MuonConstructor, MuonLayerDecayConstructor
 from .param_groups import LayerDecayConstructor, MergedGroupsConstructor
 from .progress import ProgressHook
 from .schedulers import WarmupCosineLR
@@ -14,6 +14,7 @@ __all__ = [
     'LayerDecayConstructor',
     'MergedGroupsConstructor',
     'MuonConstructor',
+    'MuonLayerDecayConstructor',
     'ProgressHook',
     'WarmupCosineLR',
 ]

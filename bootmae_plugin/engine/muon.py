@@ -6,7 +6,11 @@ from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
 from torch import nn
 
 from ..errors import check
-from .param_groups import MergedGroupsConstructor, merge_groups
+from .param_groups import (
+    LayerDecayConstructor,
+    MergedGroupsConstructor,
+    merge_groups,
+)
 
 # A transformer block in timm's, mmpretrain's and this plugin's encoders and decoders.
 BLOCK = re.compile(r'(^|\.)(blocks|layers)\.\d+\.')
@@ -25,26 +29,15 @@ def is_block_matrix(name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim == 2 and BLOCK.search(name) is not None
 
 
-@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
-class MuonConstructor(MergedGroupsConstructor):
-    """Parameter groups for ``timm.optim.Muon``, by the role of each parameter.
-
-    ``optimizer=dict(type='timm.optim.Muon', lr=..., betas=...)`` updates the matrices
-    of the transformer blocks with orthogonalized momentum and everything else with
-    AdamW, at the same learning rate: timm scales Muon's update to AdamW's size.
-    ``paramwise_cfg`` works as with AdamW.
-
-    Raises:
-        UserError: if the optimizer does not tell the two kinds apart, or the model has
-            no transformer blocks.
-    """
+class _MuonGroups:
+    """Mixin of a constructor: splits its groups into those of Muon and of AdamW."""
 
     def __call__(self, model: nn.Module):
         name = str(self.optimizer_cfg.get('type'))
         check(
             name.endswith('timm.optim.Muon') or 'timm.optim.muon.Muon' in name,
-            f"MuonConstructor needs optimizer.type='timm.optim.Muon', got {name!r}: "
-            "set it, or optim_wrapper.constructor='MergedGroupsConstructor'",
+            f"{type(self).__name__} needs optimizer.type='timm.optim.Muon', got "
+            f'{name!r}: set it, or optim_wrapper.constructor={self.without_muon!r}',
         )
         # mmengine makes no groups where there are no options for them.
         self.paramwise_cfg = self.paramwise_cfg or dict(bypass_duplicate=False)
@@ -63,8 +56,9 @@ class MuonConstructor(MergedGroupsConstructor):
         }
         check(
             bool(matrices),
-            f'MuonConstructor found no transformer blocks in {type(module).__name__}: '
-            "set optim_wrapper.constructor='MergedGroupsConstructor' and an AdamW",
+            f'{type(self).__name__} found no transformer blocks in '
+            f'{type(module).__name__}: set '
+            f'optim_wrapper.constructor={self.without_muon!r} and an AdamW',
         )
         by_role = []
         for group in params:
@@ -73,3 +67,33 @@ class MuonConstructor(MergedGroupsConstructor):
                 if chosen:
                     by_role.append(dict(group, params=chosen, use_muon=use_muon))
         params[:] = merge_groups(by_role)
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class MuonConstructor(_MuonGroups, MergedGroupsConstructor):
+    """Parameter groups for ``timm.optim.Muon``, by the role of each parameter.
+
+    ``optimizer=dict(type='timm.optim.Muon', lr=..., betas=...)`` updates the matrices
+    of the transformer blocks with orthogonalized momentum and everything else with
+    AdamW, at the same learning rate: timm scales Muon's update to AdamW's size.
+    ``paramwise_cfg`` works as with AdamW.
+
+    Raises:
+        UserError: if the optimizer does not tell the two kinds apart, or the model has
+            no transformer blocks.
+    """
+
+    without_muon = 'MergedGroupsConstructor'
+
+
+@OPTIM_WRAPPER_CONSTRUCTORS.register_module()
+class MuonLayerDecayConstructor(_MuonGroups, LayerDecayConstructor):
+    """:class:`MuonConstructor` with layer-wise learning rates, for finetuning.
+
+    ``paramwise_cfg`` is that of :class:`LayerDecayConstructor`.
+
+    Raises:
+        UserError: as :class:`MuonConstructor`.
+    """
+
+    without_muon = 'LayerDecayConstructor'

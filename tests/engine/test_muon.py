@@ -116,6 +116,38 @@ def test_accumulated_gradients_are_one_step():
         assert torch.allclose(one.float(), weights[1][name].float(), atol=2e-3), name
 
 
+def test_layers_decay_within_both_kinds():
+    cfg = Config.fromfile(ROOT / 'configs/benchmarks/finetune/deit-tiny_digits.py')
+    cfg.model.backbone.update(init_cfg=None, arch=TINY['model.backbone.arch'])
+    cfg.model.head.in_channels = TINY['model.backbone.arch']['embed_dims']
+    model = MODELS.build(cfg.model)
+    settings = dict(
+        cfg.optim_wrapper,
+        type='OptimWrapper',
+        constructor='MuonLayerDecayConstructor',
+        optimizer=MUON,
+    )
+    wrapper = build_optim_wrapper(model, settings)
+    names = {parameter: name for name, parameter in model.named_parameters()}
+    found = {
+        names[parameter]: (group['lr'], group['use_muon'])
+        for group in wrapper.optimizer.param_groups
+        for parameter in group['params']
+    }
+    trained = {name for p, name in names.items() if p.requires_grad}
+    assert set(found) == trained
+    # The config decays by 0.9 a layer. Two blocks: the head has depth 3, the embedding 0.
+    expected = {
+        'backbone.patch_embed.proj.weight': (1e-2 * 0.9**3, False),
+        'backbone.blocks.0.attn.qkv.weight': (1e-2 * 0.9**2, True),
+        'backbone.blocks.0.attn.qkv.bias': (1e-2 * 0.9**2, False),
+        'backbone.blocks.1.mlp.fc2.weight': (1e-2 * 0.9, True),
+        'head.fc.weight': (1e-2, False),
+    }
+    for name, (rate, use_muon) in expected.items():
+        assert found[name] == (pytest.approx(rate), use_muon), name
+
+
 def test_other_optimizers_and_models_are_refused():
     with pytest.raises(UserError, match="needs optimizer.type='timm.optim.Muon'"):
         model_and_wrapper(optimizer=dict(type='AdamW', lr=1e-3, weight_decay=0.05))
