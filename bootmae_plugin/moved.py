@@ -28,6 +28,7 @@ MOVED = {
     'engine.knn': 'evaluation.knn_hook',
     'engine.layer_decay': 'engine.param_groups',
     'engine.loops': 'reliability.loops',
+    'engine.quiet': 'engine.progress',
     'engine.random_state': 'reliability.resume',
     'engine.reconstruction': 'visualization.reconstruction_hook',
     'engine.refit': 'reliability.rescale',

@@ -27,8 +27,8 @@ PLACES = {
     'datasets.sources': {'_check_integrity'},
     'engine.autocast': {'_is_mkldnn_bf16_supported'},
     'engine.schedulers': {'_ParamScheduler', '_get_value'},
+    'engine.strict_runner': {'_maybe_compile'},
     'reliability.checkpoint_hook': {'_save_checkpoint_with_step'},
-    'reliability.runner': {'_maybe_compile'},
     'reliability.signals': {'_iterator', '_shutdown_workers'},
 }
 

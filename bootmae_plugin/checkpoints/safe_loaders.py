@@ -5,6 +5,7 @@ import functools
 import os
 import pickle
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 from mmengine.runner import CheckpointLoader, checkpoint
 
@@ -24,18 +25,33 @@ LOADERS = {
 }
 
 
+# Content of a checkpoint that was read already, by the name that mmengine loads it by.
+_contents: dict[str, dict] = {}
+
+
+def keep_content(path: str | Path, content: dict) -> None:
+    """Let the next load of a checkpoint, also by mmengine, return this content."""
+    _contents[str(path)] = content
+
+
+def load_content(path: str | Path, map_location=None) -> dict:
+    """Return the content that was kept, once, because mmengine changes it; else read.
+
+    Returns:
+        See :func:`read_checkpoint`.
+    """
+    content = _contents.pop(str(path), None)
+    return read_checkpoint(path) if content is None else content
+
+
 def register_safe_loaders() -> None:
     """Register loaders that never unpickle, in place of mmengine's, which may.
 
     The runner and the command-line tools call this. It holds for the whole process.
     Every loader returns tensors on the CPU.
     """
-
-    def load_file(filename: str, map_location=None) -> dict:
-        return read_checkpoint(filename)
-
     schemes = ('', 'http://', 'https://')
-    CheckpointLoader.register_scheme(schemes, load_file, force=True)
+    CheckpointLoader.register_scheme(schemes, load_content, force=True)
     for schemes, load in LOADERS.items():
         CheckpointLoader.register_scheme(schemes, _never_unpickle(load), force=True)
 

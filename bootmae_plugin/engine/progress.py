@@ -1,11 +1,14 @@
-"""The terminal of a training: a live line, and a line that stays for each epoch."""
+"""The terminal of a training: a live line, a line for each epoch, and warnings."""
 
 import datetime
+import logging
+import re
 import time
 
 import torch
 from mmengine import dist
 from mmengine.hooks import Hook
+from mmengine.logging import MMLogger
 from mmengine.runner import IterBasedTrainLoop
 from mmpretrain.registry import HOOKS
 from rich.console import Console
@@ -15,6 +18,12 @@ from rich.table import Column, Table
 from .unwrap import unwrap_model
 
 CLASS_PREFIX = 'IoU/'  # of the metrics with one value for each class
+# Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
+NOISE = re.compile(
+    'is skipped since its requires_grad=False|FileClient|HardDisk|The prefix is not set'
+    '|in the "function" registry tree|is not defined in message_hub'
+    '|Resumed iteration number is not divisible'  # we restore the gradients
+)
 
 
 @HOOKS.register_module()
@@ -140,3 +149,12 @@ class ProgressHook(Hook):
 
     def _images_per_second(self) -> float:
         return self._images / (time.perf_counter() - self._line_started)
+
+
+def keep_quiet(logger: MMLogger) -> MMLogger:
+    """Show only warnings on the terminal; the log file gets everything."""
+    for handler in logger.handlers:
+        if type(handler) is logging.StreamHandler:
+            handler.setLevel(max(handler.level, logging.WARNING))
+            handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
+    return logger

@@ -14,11 +14,12 @@ from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 
 from ..engine.compile import compile_blocks
-from ..engine.quiet import keep_quiet
+from ..engine.progress import keep_quiet
+from ..engine.strict_runner import start_gloo
 from ..errors import check
 from ..hints import command
 from ..models.layers import BLOCKS
-from .runner import GuardedRunner, start_gloo
+from .runner import GuardedRunner
 
 # Hooks that encode images on one process, where each process has only its shard.
 UNSUPPORTED = ('KNNHook', 'ReconstructionHook')

@@ -64,6 +64,7 @@ class InterruptHook(Hook):
         self.interval = interval
         self.signal = 0
         self.handlers: dict = {}
+        self.loaders: list[DataLoader] = []
         self.group = None
         self.training = self.validating = False
         self.common_val_batches = 0
@@ -75,9 +76,11 @@ class InterruptHook(Hook):
                 self.handlers[number] = signal.signal(number, self._receive)
 
     def release(self) -> None:
-        """Restore the handlers from before :meth:`listen`."""
+        """Restore the handlers from before :meth:`listen`, and end the workers."""
         while self.handlers:
             signal.signal(*self.handlers.popitem())
+        for loader in self.loaders:
+            end_workers(loader)
 
     def _receive(self, number: int, frame) -> None:
         if self.signal:
@@ -92,6 +95,8 @@ class InterruptHook(Hook):
         if dist.get_world_size() > 1 and torch.distributed.get_backend() != 'gloo':
             # NCCL would wait for the work that is queued on the GPU.
             self.group = torch.distributed.new_group(backend='gloo')
+        loops = runner.train_loop, runner.val_loop
+        self.loaders = [loop.dataloader for loop in loops if loop is not None]
         self.training = True
         self.listen()  # there is nothing to save before
 
@@ -105,7 +110,7 @@ class InterruptHook(Hook):
         if self.training:
             self.validating = True
             # Processes may differ by one batch, but must ask each other equally often.
-            self.common_val_batches = self._reduce(len(runner.val_dataloader), 'MIN')
+            self.common_val_batches = self._reduce(len(runner.val_dataloader), 'min')
 
     def after_val(self, runner) -> None:
         self.validating = False
@@ -128,14 +133,11 @@ class InterruptHook(Hook):
         """Return the signal that one of the processes got, 0 for none."""
         if dist.get_world_size() > 1 and (iteration + 1) % self.interval:
             return 0
-        return self._reduce(self.signal, 'MAX')
+        return self._reduce(self.signal, 'max')
 
     def _reduce(self, number: int, how: str) -> int:
-        if dist.get_world_size() == 1:
-            return number
         tensor = torch.tensor(number)
-        operation = getattr(torch.distributed.ReduceOp, how)
-        torch.distributed.all_reduce(tensor, operation, group=self.group)
+        dist.all_reduce(tensor, how, self.group)
         return int(tensor)
 
 

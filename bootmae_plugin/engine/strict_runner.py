@@ -1,0 +1,103 @@
+"""mmengine's Runner with our terminal and compilation, strict about what is loaded."""
+
+import torch
+from mmengine import dist
+from mmengine.logging import MMLogger
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+
+from ..checkpoints.load import compare_keys
+from ..checkpoints.read import state_dict_of
+from ..checkpoints.safe_loaders import keep_content, load_content
+from ..checkpoints.strip import is_stripped
+from .bootstrap import warn_without_hook
+from .classes import check_checkpoint_classes, check_data_classes
+from .compile import compile_blocks
+from .progress import keep_quiet
+from .unwrap import unwrap_model
+
+
+def start_gloo() -> None:
+    """Start gloo on a machine without a GPU: mmengine's set-up asks for one."""
+    if not torch.cuda.is_available() and not dist.is_distributed():
+        torch.distributed.init_process_group('gloo')
+
+
+class StrictRunner(Runner):
+    """mmengine's Runner as our tools use it, without the guards of a run.
+
+    * The terminal shows warnings, the log file everything.
+    * ``compile=True`` compiles the transformer blocks, see :func:`compile_blocks`.
+    * Loading a checkpoint is strict: a missing or superfluous key is an error.
+    * The classes of data, head and checkpoint have to agree.
+    * Without a GPU, distributed training uses gloo.
+    """
+
+    def setup_env(self, env_cfg: dict) -> None:
+        """Set up the processes; see mmengine."""
+        if self.distributed:
+            start_gloo()
+        super().setup_env(env_cfg)
+
+    def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
+        """Wrap the model for distributed training; see mmengine."""
+        on_cpu = self.distributed and not torch.cuda.is_available()
+        if on_cpu and model_wrapper_cfg is None:
+            model_wrapper_cfg = dict(
+                type='MMDistributedDataParallel',
+                device_ids=None,
+                broadcast_buffers=False,
+                find_unused_parameters=self.cfg.get('find_unused_parameters', False),
+            )
+        return super().wrap_model(model_wrapper_cfg, model)
+
+    def build_logger(self, *args, **kwargs) -> MMLogger:
+        """Build a logger that shows only warnings on the terminal; see mmengine."""
+        return keep_quiet(super().build_logger(*args, **kwargs))
+
+    def _maybe_compile(self, target: str) -> None:
+        # A private name of mmengine, which would compile the whole training step.
+        if not compile_blocks(self.model, self.cfg.get('compile')):
+            super()._maybe_compile(target)
+
+    def build_train_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """See mmengine."""
+        loop = super().build_train_loop(loop)
+        self.train_data = loop.dataloader.dataset
+        check_data_classes(unwrap_model(self.model), self.train_data, 'training')
+        warn_without_hook(unwrap_model(self.model), self.hooks)
+        return loop
+
+    def build_val_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """See mmengine."""
+        return self._check_data(super().build_val_loop(loop), 'validation')
+
+    def build_test_loop(self, loop: BaseLoop | dict) -> BaseLoop:
+        """See mmengine."""
+        return self._check_data(super().build_test_loop(loop), 'test')
+
+    def _check_data(self, loop: BaseLoop, name: str) -> BaseLoop:
+        model, train = unwrap_model(self.model), getattr(self, 'train_data', None)
+        check_data_classes(model, loop.dataloader.dataset, name, train)
+        return loop
+
+    def load_checkpoint(
+        self, filename, map_location='cpu', strict=True, revise_keys=()
+    ):
+        """Load a checkpoint strictly; see mmengine.
+
+        Raises:
+            UserError: if the checkpoint does not fit the model.
+        """
+        content = load_content(filename)
+        if strict:
+            weights, model = state_dict_of(content), unwrap_model(self.model)
+            advice = 'give the checkpoint that this config trained'
+            if 'stage_number' in weights and not hasattr(model, 'stage'):
+                advice = 'it is of a pretraining; train this config from it first'
+            if is_stripped(content):
+                advice = 'it keeps only the weights that an evaluation needs'
+            check_checkpoint_classes(model, weights, filename)
+            compare_keys(model.state_dict(), weights, f'checkpoint {filename}', advice)
+        keep_content(filename, content)
+        return super().load_checkpoint(filename, map_location, strict)
