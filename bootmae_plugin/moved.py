@@ -1,4 +1,4 @@
-"""Import paths of version 0.1.0: they still work, with a deprecation warning."""
+"""Former import paths: they still work, with a deprecation warning."""
 
 import importlib
 import sys
@@ -8,7 +8,7 @@ from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 
-# Modules of 0.1.0 -> the modules that have their contents now.
+# Former modules -> the modules that have their contents now.
 MOVED = {
     'cli.configs': 'configuration.configs',
     'cli.options': 'configuration.options',
@@ -18,7 +18,6 @@ MOVED = {
     'datasets.prepare': 'preparation.prepare',
     'datasets.prepare_folder': 'preparation.folder',
     'datasets.publish': 'preparation.publish',
-    'datasets.seeded_batches': 'reliability.batches',
     'datasets.seg_folder': 'segmentation.data',
     'engine.checkpoints': 'reliability.checkpoint_hook',
     'engine.exact_resume': 'reliability.resume',
@@ -42,6 +41,7 @@ MOVED = {
     'models.late_log': 'host',
     'models.pretrained': 'checkpoints',
     'models.refuse_pickles': 'checkpoints.safe_loaders',
+    'reliability.batches': 'datasets.seeded_batches',
     'visualization.segmentation': 'segmentation.pictures',
 }
 # Names that ``bootmae_plugin.engine`` had in 0.1.0 -> the package that has them now.

@@ -3,9 +3,8 @@
 import functools
 import json
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from mmengine import dist
@@ -25,24 +24,14 @@ SHOWN = 20  # parameters named in a report
 FUSED = (torch.optim.Adam, torch.optim.AdamW, torch.optim.SGD)
 
 
-@dataclass
-class Measurement:
-    """Numbers of one optimizer step, still on their way from the device to the host."""
+class Step(NamedTuple):
+    """An optimizer step whose numbers may still be on their way from the device."""
 
-    iteration: int
-    epoch: int
-    learning_rate: float
+    facts: dict  # what is known without its numbers
     images: list  # of each batch whose gradients were accumulated
     found_inf: Tensor  # (), 1 if a number of any process is not finite
-    host: Tensor  # (L + 2,): found_inf, L losses, the norm of the gradients
-    copied: torch.cuda.Event | None  # None: ``host`` is complete
-
-    def read(self) -> tuple[bool, list[float], float]:
-        """Wait for the copy; return whether the step is bad, its losses, its norm."""
-        if self.copied is not None:
-            self.copied.synchronize()
-        bad, *losses, norm = self.host.tolist()
-        return bool(bad), losses, norm
+    numbers: Tensor  # (L + 2,) on the host: found_inf, L losses, norm of the gradients
+    copied: torch.cuda.Event | None  # None: ``numbers`` is complete
 
 
 @HOOKS.register_module()
@@ -78,7 +67,7 @@ class FiniteHook(Hook):
         self.action, self.max_skips = action, max_skips
         self.images: list = []  # of the batches since the last step
         self.losses: list[Tensor] = []
-        self.unread: list[Measurement] = []  # the last step of each optimizer
+        self.unread: list[Step] = []  # the last one of each optimizer
         self.last_finite: dict | None = None
 
     def before_train(self, runner) -> None:
@@ -96,15 +85,14 @@ class FiniteHook(Hook):
         @functools.wraps(step)  # mmengine's schedulers look for their mark on it
         def watched_step(**kwargs) -> None:
             measured = self._measure(runner, wrapper)
-            if not skips_on_device(wrapper):
-                if self._accept(runner, measured, gradients_kept=True):
-                    step(**kwargs)
-                return
-            self.read_last_step(runner)  # by now the device has finished it
-            wrapper.optimizer.found_inf = measured.found_inf
-            step(**kwargs)
-            del wrapper.optimizer.found_inf
-            self.unread.append(measured)
+            if skips_on_device(wrapper):
+                self.read_last_step(runner)  # by now the device has finished it
+                self.unread.append(measured)
+                wrapper.optimizer.found_inf = measured.found_inf
+                step(**kwargs)
+                del wrapper.optimizer.found_inf
+            elif self._accept(runner, measured, unwrap_model(runner.model)):
+                step(**kwargs)
 
         wrapper.backward, wrapper.step = watched_backward, watched_step
 
@@ -118,83 +106,64 @@ class FiniteHook(Hook):
 
     def read_last_step(self, runner) -> None:
         """Read the step that the host does not know yet, if there is one."""
-        unread, self.unread = self.unread, []
-        for measured in unread:
-            self._accept(runner, measured, gradients_kept=False)
+        while self.unread:
+            self._accept(runner, self.unread.pop(0))
 
     after_train_epoch = before_save = read_last_step  # before a checkpoint is saved
 
-    def _measure(self, runner, wrapper: OptimWrapper) -> Measurement:
-        images, losses = self.images, self.losses
-        self.images, self.losses = [], []
-        gradients = [p.grad for p in parameters(wrapper) if p.grad is not None]
-        if hasattr(wrapper, 'loss_scaler'):
-            gradients = []
-        norm = total_norm(gradients, next(parameters(wrapper)).new_zeros(()))
-        values = torch.stack([*(loss.to(norm).reshape(()) for loss in losses), norm])
-        found_inf = 1 - values.isfinite().all().float()
-        dist.all_reduce(found_inf, 'max')
-        host, copied = copy_to_host(torch.cat([found_inf.reshape(1), values]))
-        return Measurement(
+    def _measure(self, runner, wrapper: OptimWrapper) -> Step:
+        facts = dict(
             iteration=runner.iter + 1,
             epoch=runner.epoch + 1,
+            rank=dist.get_rank(),
             learning_rate=wrapper.get_lr()['lr'][0],
-            images=images,
-            found_inf=found_inf,
-            host=host,
-            copied=copied,
         )
+        parameters = [p for group in wrapper.param_groups for p in group['params']]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if hasattr(wrapper, 'loss_scaler'):
+            gradients = []
+        norm = total_norm(gradients, parameters[0].new_zeros(()))
+        losses = [loss.to(norm).reshape(()) for loss in self.losses]
+        images, self.images, self.losses = self.images, [], []
+        values = torch.stack([*losses, norm])
+        found_inf = 1 - values.isfinite().all().float()
+        dist.all_reduce(found_inf, 'max')
+        numbers = torch.cat([found_inf.reshape(1), values])
+        return Step(facts, images, found_inf, *copy_to_host(numbers))
 
-    def _accept(self, runner, measured: Measurement, gradients_kept: bool) -> bool:
-        """Return whether all numbers are finite; report, count or stop if not."""
-        bad, losses, norm = measured.read()
+    def _accept(self, runner, step: Step, model: nn.Module | None = None) -> bool:
+        """Return whether all numbers are finite; report, and count or stop, if not.
+
+        ``model`` still has the gradients of the step. Defaults to None: they are gone.
+        """
+        if step.copied is not None:
+            step.copied.synchronize()
+        bad, *losses, norm = step.numbers.tolist()
+        report = dict(step.facts, losses=losses, gradient_norm=norm)
         if not bad:
             runner.message_hub.update_info('skipped_in_a_row', 0)
-            self.last_finite = dict(
-                iteration=measured.iteration,
-                losses=losses,
-                gradient_norm=norm,
-                learning_rate=measured.learning_rate,
-            )
+            self.last_finite = report
             return True
-        concerned = {}
-        if gradients_kept:
-            names = [
-                name
-                for name, p in unwrap_model(runner.model).named_parameters()
-                if p.grad is not None and not p.grad.isfinite().all()
-            ]
-            concerned['gradients_not_finite'] = names[:SHOWN]
-            concerned['number_of_gradients_not_finite'] = len(names)
-        path = self._write_report(runner, measured, losses, norm, concerned)
         what = 'a number of another process'
         if not all(map(math.isfinite, losses)):
             what = 'the loss'
         elif not math.isfinite(norm):
             what = 'a gradient'
-        where = f'{what} is not finite in iteration {measured.iteration}, see {path}'
-        self._skip_or_stop(runner, where)
-        return False
-
-    def _write_report(
-        self, runner, measured: Measurement, losses: list, norm: float, concerned: dict
-    ) -> Path:
-        report = dict(
-            iteration=measured.iteration,
-            epoch=measured.epoch,
-            rank=dist.get_rank(),
+        report.update(
+            sample_idx=[sample_indices(some) for some in step.images],
             finite_on_this_rank=all(map(math.isfinite, [*losses, norm])),
-            sample_idx=[sample_indices(some) for some in measured.images],
-            losses=[str(loss) for loss in losses],
+            losses=[str(loss) for loss in losses],  # JSON has no inf
             gradient_norm=str(norm),
-            **concerned,
             last_finite=self.last_finite,
+            **({} if model is None else gradients_not_finite(model)),
         )
-        name = f'iter_{measured.iteration}_rank_{dist.get_rank()}.json'
+        name = f'iter_{report["iteration"]}_rank_{report["rank"]}.json'
         path = Path(runner.work_dir) / 'non_finite' / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(json.dumps(report, indent=2) + '\n')
-        return path
+        where = f'{what} is not finite in iteration {report["iteration"]}, see {path}'
+        self._skip_or_stop(runner, where)
+        return False
 
     def _skip_or_stop(self, runner, where: str) -> None:
         info = runner.message_hub.runtime_info  # is part of every checkpoint
@@ -216,19 +185,12 @@ class FiniteHook(Hook):
 
 def skips_on_device(wrapper: OptimWrapper) -> bool:
     """Return whether the optimizer can leave out a step without asking the host."""
-    optimizer = wrapper.optimizer
     return (
-        next(parameters(wrapper)).device.type == 'cuda'
+        isinstance(wrapper.optimizer, FUSED)
+        and all(group.get('fused') for group in wrapper.param_groups)
+        and wrapper.param_groups[0]['params'][0].device.type == 'cuda'
         and not hasattr(wrapper, 'loss_scaler')
-        and isinstance(optimizer, FUSED)
-        and all(group.get('fused') for group in optimizer.param_groups)
     )
-
-
-def parameters(wrapper: OptimWrapper) -> Iterator[nn.Parameter]:
-    """Iterate over the parameters of an optimizer."""
-    for group in wrapper.optimizer.param_groups:
-        yield from group['params']
 
 
 def total_norm(tensors: list[Tensor], like: Tensor) -> Tensor:
@@ -236,6 +198,18 @@ def total_norm(tensors: list[Tensor], like: Tensor) -> Tensor:
     if not tensors:
         return torch.zeros_like(like)
     return nn.utils.get_total_norm(tensors).to(like)
+
+
+def gradients_not_finite(model: nn.Module) -> dict:
+    """Return the first names of the parameters concerned, and their number."""
+    names = [
+        name
+        for name, p in model.named_parameters()
+        if p.grad is not None and not p.grad.isfinite().all()
+    ]
+    return dict(
+        gradients_not_finite=names[:SHOWN], number_of_gradients_not_finite=len(names)
+    )
 
 
 def sample_indices(images: Tensor | list | None) -> list | None:

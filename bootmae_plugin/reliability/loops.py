@@ -10,8 +10,8 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop
 from mmpretrain.registry import LOOPS
 from torch.utils.data import DataLoader
 
+from ..datasets.seeded_batches import SeededBatches, with_seeded_batches
 from ..errors import check
-from .batches import SeededBatches, with_seeded_batches
 
 
 class _ExactLoop:
@@ -28,18 +28,16 @@ class _ExactLoop:
         if isinstance(dataloader, dict):
             dataloader = with_seeded_batches(dataloader)
         super().__init__(runner, dataloader, *args, **kwargs)
+        sampler = self.dataloader.batch_sampler
+        self.seeded = isinstance(sampler, SeededBatches)
+        batch_size = getattr(sampler, 'batch_size', self.dataloader.batch_size)
         check(
             len(self.dataloader) > 0,
             f'{len(self.dataloader.dataset)} training images on '
-            f'{dist.get_world_size()} processes do not fill a batch of '
-            f'{self._batch_size()} each: lower '
-            'train_dataloader.batch_size, or set train_dataloader.drop_last=False',
+            f'{dist.get_world_size()} processes do not fill a batch of {batch_size} '
+            'each: lower train_dataloader.batch_size, or set '
+            'train_dataloader.drop_last=False',
         )
-        self.seeded = isinstance(self.dataloader.batch_sampler, SeededBatches)
-
-    def _batch_size(self) -> int | None:
-        sampler = self.dataloader.batch_sampler
-        return getattr(sampler, 'batch_size', self.dataloader.batch_size)
 
     def position(self) -> dict[str, int]:
         """Return what a checkpoint needs beside mmengine's ``epoch`` and ``iter``."""
@@ -65,7 +63,10 @@ class _ExactLoop:
         done, end = self.progress
         place = bisect(self.dynamic_milestones, done + 1)
         due = done % self.dynamic_intervals[place - 1] == 0 or done == end
-        if self.runner.val_loop is not None and done >= self.val_begin and due:
+        within_epoch = self.batch > 0
+        if self.runner.val_loop is None or within_epoch or done < self.val_begin:
+            return
+        if done > 0 and due:
             self.runner.val_loop.run()
 
 
@@ -90,10 +91,6 @@ class ExactEpochLoop(_ExactLoop, EpochBasedTrainLoop):
         done = meta['iter'] - meta['epoch'] * old
         self.batch = done * new // old
         meta['iter'] = meta['epoch'] * new + self.batch
-
-    def validate_if_due(self) -> None:
-        if self.batch == 0 < self.epoch:
-            super().validate_if_due()
 
     def run_epoch(self) -> None:
         """Train one epoch, or the rest of it."""
@@ -129,20 +126,15 @@ class ExactIterLoop(_ExactLoop, IterBasedTrainLoop):
         super().__init__(*args, **kwargs)
         self.dataloader_iterator = _EndlessBatches(self)
 
-    def validate_if_due(self) -> None:
-        if self.iter > 0:
-            super().validate_if_due()
-
 
 class _EndlessBatches:
     """Batches of one epoch after the other, for mmengine's loop over iterations."""
 
     def __init__(self, loop: ExactIterLoop) -> None:
-        self.loop, self.done, self.batches = loop, 0, self._iterate()
+        self.loop, self.batches = loop, self._iterate()
 
     def skip_iter(self, number: int) -> None:
-        """Leave out the first batches; mmengine calls this in a resumed run."""
-        self.done = number
+        """Do nothing; mmengine calls this in a resumed run, which starts there."""
 
     def __next__(self):
         return next(self.batches)
@@ -150,9 +142,9 @@ class _EndlessBatches:
     def _iterate(self) -> Iterator:
         loop, loader = self.loop, self.loop.dataloader
         sampler = getattr(loader.batch_sampler, 'sampler', None)
-        epoch, loop.batch = 0, self.done
+        epoch, loop.batch = 0, loop.iter
         if not isinstance(sampler, InfiniteSampler):
-            epoch, loop.batch = divmod(self.done, len(loader))
+            epoch, loop.batch = divmod(loop.iter, len(loader))
         while True:
             if hasattr(sampler, 'set_epoch'):
                 sampler.set_epoch(epoch)
@@ -164,18 +156,14 @@ class _EndlessBatches:
             epoch, loop.batch = epoch + 1, 0
 
 
-EXACT = {
-    'EpochBasedTrainLoop': ExactEpochLoop,
-    'IterBasedTrainLoop': ExactIterLoop,
-}
+EXACT = {EpochBasedTrainLoop: ExactEpochLoop, IterBasedTrainLoop: ExactIterLoop}
 
 
 def with_exact_loop(loop: dict) -> dict:
     """Return the config of a training loop with ours in place of mmengine's."""
     cfg = dict(loop)
-    name = cfg.pop('type', None)
-    if name is None:
-        name = EpochBasedTrainLoop if cfg.pop('by_epoch', True) else IterBasedTrainLoop
-    name = name if isinstance(name, str) else name.__name__
-    name = name.removeprefix('mmengine.')
-    return dict(cfg, type=EXACT[name]) if name in EXACT else loop
+    kind = cfg.pop('type', None)
+    if kind is None:
+        kind = EpochBasedTrainLoop if cfg.pop('by_epoch', True) else IterBasedTrainLoop
+    kind = LOOPS.get(kind) if isinstance(kind, str) else kind
+    return dict(cfg, type=EXACT[kind]) if kind in EXACT else loop

@@ -2,8 +2,8 @@
 
 import copy
 import warnings
-from collections.abc import Iterator
 
+from mmengine.hooks import ParamSchedulerHook
 from mmengine.logging import print_log
 from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.optim.scheduler import ReduceOnPlateauParamScheduler
@@ -29,22 +29,14 @@ def base_rates(runner) -> list[float]:
     return [group.get('initial_lr', group['lr']) for group in param_groups(runner)]
 
 
-def schedulers(runner) -> Iterator:
-    """Iterate over the schedulers of all optimizers."""
-    found = runner.param_schedulers or []
-    for some in found.values() if isinstance(found, dict) else [found]:
-        yield from some
-
-
 def rescale_schedule(runner, rates: list[float], position: dict | None) -> None:
     """Let the schedule of the config hold in a resumed run, if it differs.
 
-    mmengine restores the learning rates and the schedulers of the checkpoint. So
-    another base rate, number of processes (``auto_scale_lr``), batch size or length of
-    the run would do nothing, or end the schedule at the wrong place. If one of them has
-    changed, the schedulers are built from the config and stepped up to this place: the
-    learning rate is the one that the config would have had here. Otherwise nothing is
-    touched.
+    mmengine restores the schedulers of the checkpoint, so another base rate, number of
+    processes (``auto_scale_lr``), batch size or length of the run would do nothing, or
+    end the schedule at the wrong place. If one of them has changed, the schedulers are
+    built from the config and stepped up to this place: the learning rate is the one
+    that the config would have had here. Otherwise nothing is touched.
 
     A scheduler that follows a metric (ReduceOnPlateau) cannot be stepped again; then
     only the base rate is applied.
@@ -70,7 +62,10 @@ def rescale_schedule(runner, rates: list[float], position: dict | None) -> None:
         return
     groups = param_groups(runner)
     before = groups[0]['lr']
-    if any(isinstance(s, ReduceOnPlateauParamScheduler) for s in schedulers(runner)):
+    schedulers = runner.param_schedulers or []
+    if isinstance(schedulers, dict):  # of an OptimWrapperDict
+        schedulers = [scheduler for some in schedulers.values() for scheduler in some]
+    if any(isinstance(one, ReduceOnPlateauParamScheduler) for one in schedulers):
         for group, old, new in zip(groups, saved, rates, strict=True):
             group['lr'] *= new / old if old else 1.0
     else:
@@ -105,12 +100,11 @@ def _replay(runner, rates: list[float]) -> None:
         first = 0
         config = copy.deepcopy(runner.cfg.param_scheduler)
         runner.param_schedulers = runner.build_param_scheduler(config)
-    length = len(runner.train_dataloader)
+    step, length = ParamSchedulerHook(), len(runner.train_dataloader)
     with warnings.catch_warnings():
         warnings.simplefilter('ignore')  # a step of a schedule without the optimizer's
         for iteration in range(first * length, runner.iter):
+            step.after_train_iter(runner, iteration)
             epoch, batch = divmod(iteration + 1, length)
-            ends_epoch = batch == 0 and epoch <= runner.epoch
-            for scheduler in schedulers(runner):
-                if ends_epoch or not scheduler.by_epoch:
-                    scheduler.step()
+            if batch == 0 and epoch <= runner.epoch:
+                step.after_train_epoch(runner)

@@ -8,7 +8,6 @@ from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmpretrain.registry import HOOKS
-from torch import Tensor
 
 from ..checkpoints.strip import is_stripped
 from ..engine.unwrap import holds_parts, unwrap_model
@@ -46,8 +45,9 @@ class ExactResumeHook(Hook):
             accumulated_gradients=None,
         )
         if within_accumulation(runner) and not holds_parts(runner.model):
-            gradients = dist.all_gather_object(gradients_of(runner.model))
-            self.to_save['accumulated_gradients'] = gradients
+            named = unwrap_model(runner.model).named_parameters()
+            own = {name: p.grad.cpu() for name, p in named if p.grad is not None}
+            self.to_save['accumulated_gradients'] = dist.all_gather_object(own)
 
     def before_save_checkpoint(self, runner, checkpoint: dict) -> None:
         checkpoint.update(self.to_save)
@@ -81,15 +81,16 @@ class ExactResumeHook(Hook):
 
     def _restore(self, runner, loaded: dict) -> None:
         states, gradients = loaded['random_states'], loaded['accumulated_gradients']
+        number, rank = dist.get_world_size(), dist.get_rank()
         if states is None:
             warn('resumed from a checkpoint without random states')
-        elif len(states) != dist.get_world_size():
-            warn(f'resumed on {dist.get_world_size()} processes a run of {len(states)}')
+        elif len(states) != number:
+            warn(f'resumed on {number} processes a run of {len(states)}')
         else:
-            set_random_state(states[dist.get_rank()])
+            set_random_state(states[rank])
             if gradients is not None:
                 named = dict(unwrap_model(runner.model).named_parameters())
-                for name, value in gradients[dist.get_rank()].items():
+                for name, value in gradients[rank].items():
                     named[name].grad = value.to(named[name].device, copy=True)
             elif within_accumulation(runner):
                 warn('resumed without the gradients that were accumulated')
@@ -115,18 +116,12 @@ def within_accumulation(runner) -> bool:
     return hasattr(wrapper, 'should_update') and not wrapper.should_update()
 
 
-def gradients_of(model) -> dict[str, Tensor]:
-    """Return the gradients by the name of their parameter, on the CPU."""
-    named = unwrap_model(model).named_parameters()
-    return {name: p.grad.cpu() for name, p in named if p.grad is not None}
-
-
 def random_state() -> dict:
     """Return the state of python's, numpy's and torch's generators as plain types."""
-    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    kind, keys, *rest = np.random.get_state()
     state = dict(
         python=random.getstate(),
-        numpy=(kind, keys.tolist(), position, has_gauss, gauss),
+        numpy=(kind, keys.tolist(), *rest),
         torch=torch.get_rng_state(),
     )
     if torch.cuda.is_available():
@@ -136,10 +131,8 @@ def random_state() -> dict:
 
 def set_random_state(state: dict) -> None:
     """Restore what :func:`random_state` returned."""
-    version, keys, gauss = state['python']
-    random.setstate((version, tuple(keys), gauss))
-    kind, keys, *rest = state['numpy']
-    np.random.set_state((kind, np.array(keys, dtype=np.uint32), *rest))
+    random.setstate(state['python'])
+    np.random.set_state(state['numpy'])
     torch.set_rng_state(state['torch'].cpu())
     if 'cuda' in state and torch.cuda.is_available():
         torch.cuda.set_rng_state(state['cuda'].cpu())

@@ -20,6 +20,7 @@ from .work_dir import INTERRUPTED, name_newest
 
 TRY_AGAIN = 75  # EX_TEMPFAIL of sysexits.h: schedulers start the job again
 BY_HAND = 128 + signal.SIGINT
+INTERVAL = 10  # iterations after which distributed processes ask for signals
 SIGNALS = {
     getattr(signal, name): code
     for name, code in dict(SIGINT=BY_HAND, SIGTERM=TRY_AGAIN, SIGUSR1=TRY_AGAIN).items()
@@ -51,17 +52,12 @@ class InterruptHook(Hook):
     Our runners register this hook. The exit status is 75 after SIGTERM and SIGUSR1
     ("try again" in ``sysexits.h``) and 130 after Ctrl-C. A second signal ends the
     process at once with status 128 + its number. In a distributed run it is enough that
-    one process gets the signal.
-
-    Args:
-        interval: Number of iterations after which the processes of a distributed run
-            tell each other about signals. Defaults to 10.
+    one process gets the signal: they tell each other every ``INTERVAL`` iterations.
     """
 
     priority = 'LOWEST'  # after all other hooks of the step
 
-    def __init__(self, interval: int = 10) -> None:
-        self.interval = interval
+    def __init__(self) -> None:
         self.signal = 0
         self.handlers: dict = {}
         self.loaders: list[DataLoader] = []
@@ -131,7 +127,7 @@ class InterruptHook(Hook):
 
     def _find_signal(self, iteration: int) -> int:
         """Return the signal that one of the processes got, 0 for none."""
-        if dist.get_world_size() > 1 and (iteration + 1) % self.interval:
+        if dist.get_world_size() > 1 and (iteration + 1) % INTERVAL:
             return 0
         return self._reduce(self.signal, 'max')
 

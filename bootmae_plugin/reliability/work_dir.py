@@ -1,6 +1,5 @@
 """The work dir of a run: its owner, its lock, its newest checkpoint."""
 
-import ast
 import contextlib
 import os
 import re
@@ -14,12 +13,14 @@ from mmengine.config import Config
 from mmengine.logging import print_log
 
 from ..checkpoints.read import read_checkpoint
+from ..checkpoints.run_config import read_config
 from ..checkpoints.strip import is_stripped
-from ..checkpoints.write import CannotWrite, write_whole
+from ..checkpoints.write import write_whole
 from ..errors import UserError, check
 
 LAST = 'last_checkpoint'
 INTERRUPTED = 'interrupted.pth'  # saved after a signal
+RESUMABLE = re.compile(rf'(epoch|iter|stage)_\d+\.pth|{INTERRUPTED}')
 UNCHANGED = 'choose another --work-dir (nothing was changed)'
 
 
@@ -104,50 +105,21 @@ def is_own(path: Path, cfg: Config) -> bool:
     return bool(cfg.filename) and path.exists() and path.samefile(cfg.filename)
 
 
-def read_config(path: Path) -> dict | None:
-    """Read a config that a run saved, without running it; None if it is another file.
-
-    A work dir may come from somebody else, and a config is code. This accepts literals
-    and ``dict(...)``, which is all that a saved config has.
-    """
-
-    def value(node: ast.expr):
-        match node:
-            case ast.Call(func=ast.Name(id='dict'), args=[]):
-                return {k.arg: value(k.value) for k in node.keywords}
-            case ast.Dict():
-                return dict(
-                    zip(map(value, node.keys), map(value, node.values), strict=True)
-                )
-            case ast.List():
-                return [value(item) for item in node.elts]
-            case ast.Tuple():
-                return tuple(value(item) for item in node.elts)
-            case ast.Name(id='nan' | 'inf'):
-                return float(node.id)
-        return ast.literal_eval(node)
-
-    try:
-        body = ast.parse(path.read_text(encoding='utf-8')).body
-        return {line.targets[0].id: value(line.value) for line in body}
-    except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError):
-        return None
-
-
-def run_on_all_ranks(work: Callable[[], None]) -> None:
-    """Call ``work`` on every process; if one of them cannot write, raise on all.
+def run_on_all_ranks(work: Callable[[], object]) -> object:
+    """Call ``work`` on every process; if one of them raises a UserError, all do.
 
     Raises:
-        CannotWrite: on every process.
+        UserError: on every process, of the type of the first one.
     """
-    failed = None
+    result = failed = None
     try:
-        work()
-    except CannotWrite as error:
-        failed = str(error)
-    failed = next(filter(None, dist.all_gather_object(failed)), None)
-    if failed is not None:
-        raise CannotWrite(failed)
+        result = work()
+    except UserError as error:
+        failed = error
+    for error in dist.all_gather_object(failed):
+        if error is not None:
+            raise error
+    return result
 
 
 def name_newest(runner, path: Path) -> None:
@@ -199,16 +171,18 @@ def _candidates(work_dir: Path) -> Iterator[Path]:
     if last.is_file():
         path = Path(last.read_text().strip())
         named = work_dir / path.name  # the work dir may have been moved
-        if path.name != str(path) and not named.is_file():  # in the hook's out_dir
-            named = path
-            folders |= {path.parent} if path.is_file() else set()
+        if len(path.parts) > 1 and path.is_file() and not named.is_file():
+            named = path  # in the hook's out_dir
+            folders.add(path.parent)
         yield named
     # Sorting opens all files, so it comes after the one that is named.
-    pattern = re.compile(rf'(epoch|iter|stage)_\d+\.pth|{INTERRUPTED}')
-    found = [path for folder in folders for path in folder.glob('*.pth')]
-    found = [path for path in found if pattern.fullmatch(path.name) and path != named]
-    progress = {path: _progress(path) for path in found}
-    resumable = [path for path in found if progress[path] is not None]
+    progress = {
+        path: _progress(path)
+        for folder in folders
+        for path in folder.glob('*.pth')
+        if RESUMABLE.fullmatch(path.name) and path != named
+    }
+    resumable = [path for path, done in progress.items() if done is not None]
     yield from sorted(resumable, key=progress.get, reverse=True)
 
 
@@ -236,17 +210,14 @@ def agree_on_newest_checkpoint(work_dir: str) -> tuple[str, dict] | None:
     Raises:
         UserError: on every process, if all checkpoints are broken.
     """
-    found, name, error = None, None, None
-    if dist.is_main_process():
-        try:
-            found = read_newest_checkpoint(work_dir)
-            name = found and str(found[0])
-        except UserError as raised:
-            error = str(raised)
-    shared = [name, error]
+
+    def find() -> tuple[Path, dict] | None:
+        return read_newest_checkpoint(work_dir) if dist.is_main_process() else None
+
+    found = run_on_all_ranks(find)
+    shared = [found and str(found[0])]
     dist.broadcast_object_list(shared)
-    name, error = shared
-    check(error is None, error)
+    (name,) = shared
     if name is None:
         return None
     return name, read_checkpoint(name) if found is None else found[1]

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from bootmae_plugin import UserError
+from bootmae_plugin.checkpoints.run_config import read_config
 from bootmae_plugin.reliability.work_dir import (
     lock_work_dir,
-    read_config,
     read_newest_checkpoint,
 )
 from tests.reliability.resuming import train

@@ -8,7 +8,7 @@ from mmengine.dataset import DefaultSampler
 from mmengine.runner import Runner
 from torch.utils.data import BatchSampler, DataLoader
 
-from bootmae_plugin.reliability.batches import SeededBatches, with_seeded_batches
+from bootmae_plugin.datasets.seeded_batches import SeededBatches, with_seeded_batches
 from bootmae_plugin.reliability.resume import random_state
 from tests.reliability.resuming import NoisyImages, same
 
