@@ -1,11 +1,13 @@
 """From images to batches: sources, images in memory, batch augmentation."""
 
 from .augment import BatchPadCrop, BatchRandomResizedCrop
+from .color import BatchColorJitter
 from .in_memory import InMemoryImages
 from .preprocessor import BatchDataPreprocessor
 from .sources import CIFAR10Copy, Digits, ImageFolder
 
 __all__ = [
+    'BatchColorJitter',
     'BatchDataPreprocessor',
     'BatchPadCrop',
     'BatchRandomResizedCrop',

@@ -31,6 +31,8 @@ class BranchHead(BaseModule):
         first_stage: First stage that trains the branch. Defaults to 1.
         last_stage: Last stage that trains the branch. Defaults to None: no end.
         loss_weight: Factor of the loss. Defaults to 1.
+        final_weight: Factor at the end of the run, to which it changes linearly.
+            Defaults to None: ``loss_weight``.
         loss_warmup: Share of the epochs over which the factor grows linearly from 0
             (BootMAE's lambda: 0.25). Defaults to 0.
         weight_neighbors: Weight a masked patch by 1 + the share of masked patches in
@@ -54,6 +56,7 @@ class BranchHead(BaseModule):
         last_stage: int | None = None,
         loss_weight: float = 1.0,
         loss_warmup: float = 0.0,
+        final_weight: float | None = None,
         weight_neighbors: bool = False,
         ramp: float | None = None,
         weight_neighbours: bool | None = None,
@@ -70,6 +73,7 @@ class BranchHead(BaseModule):
         self.grid = geometry.grid
         self.first_stage, self.last_stage = first_stage, last_stage
         self.loss_weight, self.loss_warmup = loss_weight, loss_warmup
+        self.final_weight = loss_weight if final_weight is None else final_weight
         self.weight_neighbors = weight_neighbors
         self.branch_weight = self.weight_at(0, 1)
         self.pred = nn.Linear(in_channels, out_channels)
@@ -93,10 +97,12 @@ class BranchHead(BaseModule):
 
     def weight_at(self, epoch: int, max_epochs: int) -> float:
         """Return the factor of the loss in an epoch, counted from 0."""
+        done = epoch / max_epochs
+        weight = self.loss_weight + done * (self.final_weight - self.loss_weight)
         if self.loss_warmup == 0:
-            return self.loss_weight
+            return weight
         # BootMAE's lambda: linear from 0 to 1 over the first quarter of the epochs.
-        return self.loss_weight * min(epoch / max_epochs / self.loss_warmup, 1.0)
+        return weight * min(done / self.loss_warmup, 1.0)
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
         """Set the factor of the loss for an epoch, counted from 0."""

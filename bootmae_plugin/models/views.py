@@ -1,5 +1,8 @@
 """View stages: predict the teacher's pooled features of another view of the image."""
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
@@ -60,6 +63,14 @@ class PooledTokens(BaseModule):
         return latent.tokens[:, index : index + 1]
 
 
+def mlp(widths: Sequence[int]) -> nn.Sequential:
+    """Build linear layers of these widths, from the input on, with GELU between."""
+    layers = []
+    for inputs, outputs in pairwise(widths):
+        layers += [nn.Linear(inputs, outputs), nn.GELU()]
+    return nn.Sequential(*layers[:-1])
+
+
 @MODELS.register_module()
 class ViewHead(BranchHead):
     """Predict the teacher's mean patch feature of another view, whitened.
@@ -73,7 +84,8 @@ class ViewHead(BranchHead):
         in_channels: Width of the pooled token (set by the algorithm).
         geometry: The encoder's geometry (set by the algorithm).
         target_channels: Width D of the teacher's features (set by the algorithm).
-        hidden_channels: Width of the predictor's hidden layer. Defaults to 256.
+        hidden_channels: Width of the predictor's hidden layers. Defaults to 256.
+        hidden_layers: Number of them; 0 is a linear predictor. Defaults to 1.
         shrinkage: See :class:`Whitening`. Defaults to 1e-3.
         **kwargs: See :class:`BranchHead`.
 
@@ -90,6 +102,7 @@ class ViewHead(BranchHead):
         geometry: Geometry,
         target_channels: int | None = None,
         hidden_channels: int = 256,
+        hidden_layers: int = 1,
         shrinkage: float = 1e-3,
         **kwargs,
     ) -> None:
@@ -98,11 +111,8 @@ class ViewHead(BranchHead):
             'ViewHead needs a teacher: set model.target_generator (StageEncoder)',
         )
         super().__init__(in_channels, target_channels, geometry, **kwargs)
-        self.pred = nn.Sequential(
-            nn.Linear(in_channels, hidden_channels),
-            nn.GELU(),
-            nn.Linear(hidden_channels, target_channels),
-        )
+        widths = [in_channels, *[hidden_channels] * hidden_layers, target_channels]
+        self.pred = mlp(widths)
         self.whitening = Whitening(target_channels, shrinkage)
         self.reset_parameters()
 

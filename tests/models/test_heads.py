@@ -9,6 +9,7 @@ from bootmae_plugin import UserError
 from bootmae_plugin.models import FeatureHead, PixelHead, RandomMasking, patches
 from bootmae_plugin.models.heads import neighbor_weight
 from bootmae_plugin.models.patches import Geometry, patchify, unpatchify
+from tests.models.test_algorithm import build
 
 GEOMETRY = Geometry((16, 16), 4, 3, 12, 12, 2)
 MASK = dict(batch_size=3, grid=(4, 4), device=torch.device('cpu'))
@@ -203,3 +204,20 @@ def test_names_that_moved_are_found_with_a_warning(module, name):
     module = importlib.import_module(f'bootmae_plugin.models.{module}')
     with pytest.warns(DeprecationWarning, match='models.patches'):
         assert getattr(module, name) is getattr(patches, name)
+
+
+def test_the_weight_of_a_branch_is_annealed():
+    model = build(head=dict(pixel=dict(type='PixelHead', final_weight=0.0)))
+    head = model.head['pixel']
+    assert [head.weight_at(epoch, 4) for epoch in range(5)] == [1, 0.75, 0.5, 0.25, 0]
+    images = torch.randn(2, 3, 32, 32)
+    losses = []
+    for epoch in (0, 3):
+        model.start_epoch(epoch, 4)
+        torch.manual_seed(0)
+        losses.append(float(model.loss(images)['loss_pixel'].detach()))
+    assert losses[1] == pytest.approx(losses[0] / 4, rel=1e-5)
+    both = build(
+        head=dict(pixel=dict(type='PixelHead', loss_warmup=0.5, final_weight=3.0))
+    ).head['pixel']
+    assert [both.weight_at(epoch, 4) for epoch in range(5)] == [0, 0.75, 2, 2.5, 3]

@@ -3,7 +3,6 @@
 import pytest
 import torch
 import torch.nn.functional as F
-from mmpretrain.registry import MODELS
 
 from bootmae_plugin import UserError
 from bootmae_plugin.models.normalization import Whitening
@@ -124,16 +123,30 @@ def test_unknown_pooling():
         )
 
 
-def test_the_preprocessor_draws_independent_views():
-    augment = dict(type='BatchRandomResizedCrop', size=32)
-    preprocess = MODELS.build(
-        dict(type='BatchDataPreprocessor', augment=augment, views=2, mean=[0] * 3,
-             std=[255] * 3)
-    )  # fmt: skip
-    images = torch.randint(256, (4, 3, 32, 32), dtype=torch.uint8)
-    one, two = preprocess(dict(inputs=images), training=True)['inputs']
-    assert one.shape == two.shape == (4, 3, 32, 32) and not torch.equal(one, two)
-    whole = preprocess(dict(inputs=images))['inputs']
-    assert torch.allclose(whole, images / 255)
-    with pytest.raises(UserError, match='views=2 needs an augment'):
-        MODELS.build(dict(type='BatchDataPreprocessor', views=2))
+@pytest.mark.parametrize(('layers', 'linear'), [(0, 1), (1, 2), (3, 4)])
+def test_the_predictor_has_the_depth_and_width_asked_for(layers, linear):
+    view = dict(type='ViewHead', hidden_layers=layers, hidden_channels=20)
+    head = build(neck=VIEWS['neck'], head=dict(view=view)).head['view']
+    found = [m for m in head.pred if isinstance(m, torch.nn.Linear)]
+    assert len(found) == linear and len(head.pred) == 2 * linear - 1
+    assert found[0].in_features == found[-1].out_features == 48
+    assert all(m.out_features == 20 for m in found[:-1])
+    x = torch.randn(3, 48)
+    expected = x
+    for number, layer in enumerate(found):
+        expected = layer(expected if number == 0 else F.gelu(expected))
+    assert torch.allclose(head.pred(x), expected)
+
+
+def test_a_moving_average_as_the_teacher_of_views():
+    model = build(**VIEWS, target_generator=dict(type='EMAEncoder', decay=0.5)).train()
+    model.start_stage(2)
+    assert model.head['view'].whitening.momentum == 0.01
+    views = [torch.randn(8, 3, 32, 32) for _ in range(2)]
+    assert model.loss(views)['loss_view'].isfinite()
+    teacher = model.target_generator
+    before, student = teacher.encoder.cls_token.clone(), model.backbone.cls_token
+    with torch.no_grad():
+        student.add_(1)
+    model.after_step(0, 1)
+    assert torch.allclose(teacher.encoder.cls_token, (before + student) / 2)
