@@ -16,6 +16,11 @@ import warnings
 # Group -> subcommand -> (module, one line of help). The module has main(argv) and is
 # imported when the subcommand is started.
 COMMANDS = {
+    'From photos to a model': {
+        'pretrain': ('bootmae_plugin.cli.pretrain', 'train an encoder on your photos'),
+        'probe': ('bootmae_plugin.cli.probe', 'evaluate it: k-NN and a linear layer'),
+        'finetune': ('bootmae_plugin.cli.finetune', 'train a classifier from it'),
+    },
     'Run a config': {
         'train': ('bootmae_plugin.cli.train', 'train, or continue a run (--resume)'),
         'test': ('bootmae_plugin.cli.test', 'test a checkpoint on the test set'),

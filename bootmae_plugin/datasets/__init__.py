@@ -3,6 +3,7 @@
 from .augment import BatchPadCrop, BatchRandomResizedCrop
 from .color import BatchColorJitter
 from .in_memory import InMemoryImages
+from .labels import LabeledImages
 from .preprocessor import BatchDataPreprocessor
 from .sources import CIFAR10Copy, Digits, ImageFolder
 
@@ -15,4 +16,5 @@ __all__ = [
     'Digits',
     'ImageFolder',
     'InMemoryImages',
+    'LabeledImages',
 ]

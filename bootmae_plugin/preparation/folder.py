@@ -103,7 +103,8 @@ def prepare_folder(
             per line.
         source: Folder of the images; it is not changed.
         labels: Add the class number to each line (the classes are the sub-folders of
-            ``source``), and write ``classes.txt``. Defaults to False.
+            ``source``), and write ``classes.txt`` and ``labels.csv``, which
+            ``bootmae finetune`` reads. Defaults to False.
         val_fraction: Share of the images, in [0, 1), to list in ``val.txt`` instead.
             Defaults to 0.
         seed: Seed of the random choice for ``val.txt``. Defaults to 0.
@@ -153,9 +154,18 @@ def prepare_folder(
         for name, lines in lists.items():
             text = '\n'.join(lines) + '\n'
             (partial / f'{name}.txt').write_text(text, encoding='utf-8')
+        if labels:
+            from ..datasets.labels import TABLE, Row, write_table
+
+            root = source.absolute()
+            rows = [
+                Row(f'{root}/{n}', n.split('/')[0], 'val' if n in val else 'train')
+                for n in good
+            ]
+            write_table(partial / TABLE, rows)
         return {'counts': {name: len(lines) for name, lines in lists.items()}}
 
     asked = {'dataset': 'folder', 'source': describe(source, names), 'labels': labels}
     asked |= {'val_fraction': val_fraction, 'seed': seed, 'skip_bad': skip_bad}
-    targets = ['train.txt', 'val.txt', 'classes.txt', 'unreadable.txt']
+    targets = ['train.txt', 'val.txt', 'classes.txt', 'labels.csv', 'unreadable.txt']
     return build_once(out, asked, targets, build)

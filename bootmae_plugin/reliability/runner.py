@@ -26,6 +26,7 @@ from .rescale import base_rates
 from .resume import ExactResumeHook
 from .signals import InterruptHook, protect_workers
 from .work_dir import (
+    COMPLETE,
     agree_on_newest_checkpoint,
     guard_work_dir,
     is_own,
@@ -117,11 +118,17 @@ class GuardedRunner:
         return visualizer
 
     def dump_config(self) -> None:
-        """Save the config completely or not at all; a resumed run is compared to it."""
+        """Save the whole config; a resumed run is compared to it.
+
+        A config that lies in the work dir stays as it is. What it means with all that
+        it inherits is saved beside it, as ``NAME_complete.py``.
+        """
         if dist.is_main_process():
             name = Path(self.cfg.filename or f'{self.timestamp}.py').name
             path, text = Path(self.work_dir) / name, self.cfg.dump()
-            if not is_own(path, self.cfg):  # the user's own file stays as it is
+            if is_own(path, self.cfg):
+                path = path.with_stem(path.stem.removesuffix(COMPLETE) + COMPLETE)
+            if not is_own(path, self.cfg):
                 write_whole(path, lambda path: path.write_text(text))
 
     def save_checkpoint(self, out_dir, filename, *args, **kwargs) -> None:

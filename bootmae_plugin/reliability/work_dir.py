@@ -19,6 +19,7 @@ from ..checkpoints.write import write_whole
 from ..errors import UserError, check
 
 LAST = 'last_checkpoint'
+COMPLETE = '_complete'  # ends the name of a config that is saved beside the user's own
 INTERRUPTED = 'interrupted.pth'  # saved after a signal
 RESUMABLE = re.compile(rf'(epoch|iter|stage)_\d+\.pth|{INTERRUPTED}')
 UNCHANGED = 'choose another --work-dir (nothing was changed)'

@@ -17,6 +17,7 @@ import pytest
 from bootmae_plugin.errors import UserError
 from bootmae_plugin.preparation import prepare, publish
 from bootmae_plugin.preparation.folder import prepare_folder
+from bootmae_plugin.preparation.labels import read_labels
 from tests.image_files import camvid_images, cifar_images, left, pack, picture
 from tests.tiny import ROOT, run_tool
 
@@ -331,6 +332,9 @@ def test_folder_lists_load_in_mmpretrain(tmp_path, photos):
     assert len(found) == 20 and sum(found.values()) == 10
     assert found[str(photos / 'a b/0 x.png')] == 0
     assert publish.fingerprint(photos) == before
+    rows = {row.path: row for row in read_labels(out)}  # what bootmae finetune does
+    assert {path: ['a b', 'c'].index(row.label) for path, row in rows.items()} == found
+    assert sum(row.split == 'val' for row in rows.values()) == 5
 
 
 def test_folder_split_is_reproducible(tmp_path, photos):

@@ -1,0 +1,76 @@
+"""Pretrain an encoder on a folder of your own photos; labels are not needed.
+
+    %(prog)s PHOTOS --out runs/a --size 96 --hours 2
+
+The run's folder gets a config that you can read, change and train again.
+"""
+
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+
+from .. import config_path
+from ..configuration.compose import write_config
+from ..configuration.photos import limit_batch, pretraining
+from ..errors import check
+from ..hints import command
+from ..preparation.labels import find_images
+from .common import run
+from .outcome import make_parser
+from .photos import (
+    add_run_options,
+    choose_device,
+    given_command,
+    length_options,
+    train_config,
+)
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = make_parser('pretrain', __doc__)
+    parser.add_argument('photos', type=Path, help='folder of images, any depth')
+    parser.add_argument(
+        '--size',
+        type=int,
+        default=96,
+        help='side of the images in pixels (default: 96)',
+    )
+    parser.add_argument(
+        '--arch', default='deit-tiny', help='architecture (default: deit-tiny)'
+    )
+    parser.add_argument(
+        '--skip-bad', action='store_true', help='leave unreadable images out'
+    )
+    add_run_options(parser, '200')
+    args = parser.parse_args(argv)
+    args.note = given_command('pretrain', argv)
+    return args
+
+
+def pretrain(args: argparse.Namespace) -> None:
+    choose_device(args.device)
+    init_default_scope('mmpretrain')
+    number = len(find_images(args.photos))
+    check(
+        number > 1,
+        f'{args.photos} has 1 image: pretraining needs thousands to learn something',
+    )
+    base, options = pretraining(
+        args.photos, number, args.size, args.arch, args.skip_bad
+    )
+    batch = limit_batch(Config.fromfile(config_path(base)), number, args.batch_size)
+    options |= {'train_dataloader.batch_size': batch, **length_options(args)}
+    config = write_config(args.out, base, options, args.note)
+    where = 'read from disk in every epoch' if '-disk' in base else 'held in memory'
+    print(
+        f'{number:,} photos of {args.size}x{args.size}, {where}; {args.arch}, config '
+        f'{config}'
+    )
+    train_config(config, args)
+    print(f'next: {command("probe")} {args.out} LABELED')
+
+
+def main(argv: list[str] | None = None) -> None:
+    run(pretrain, parse_args(argv))

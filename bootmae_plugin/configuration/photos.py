@@ -1,0 +1,191 @@
+"""Which shipped config fits a folder of photos or an encoder, and what it overrides."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+from mmpretrain.registry import MODELS
+
+from ..errors import check
+from ..models.layers import resolve_arch
+from .runs import Run
+
+# The recipe of bootmae pretrain; its twin -disk is for more images than fit in memory.
+RECIPE = 'selfsup/bootmae_deit-tiny_folder'
+FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
+LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
+ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
+# What a later training takes from the encoder of a pretraining.
+ENCODER_KEYS = ('type', 'arch', 'img_size', 'patch_size', 'in_channels', 'pos_embed')
+SHARE_OF_MEMORY = 0.5
+
+
+def patch_size_for(img_size: int) -> int:
+    """Return a patch size that gives about 8 to 16 patches a side.
+
+    Raises:
+        UserError: if the image size is no multiple of it.
+    """
+    patch = 4 if img_size <= 40 else 8 if img_size <= 128 else 16
+    check(
+        img_size >= 2 * patch and img_size % patch == 0,
+        f'--size {img_size} must be a multiple of the patch size {patch}: give '
+        f'{max(2, round(img_size / patch)) * patch}',
+    )
+    return patch
+
+
+def fits_in_memory(number: int, img_size: int) -> bool:
+    """Return whether so many images may be held in memory; True if unknown."""
+    if not hasattr(os, 'sysconf'):  # Windows
+        return True
+    memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
+    # They are read one by one and then stacked, which takes twice their size.
+    return 2 * 3 * img_size**2 * number < SHARE_OF_MEMORY * memory
+
+
+def encoder_class(arch: str) -> Any:
+    """Return the encoder class of an architecture, such as 'deit-tiny'.
+
+    Raises:
+        UserError: if there is none of this name; the message lists all.
+    """
+    name = ENCODERS.get(arch.split('-')[0])
+    zoos = [MODELS.get(known).arch_zoo for known in ENCODERS.values()]
+    names = [key for zoo in zoos for key in zoo]
+    check(arch in names, f'--arch {arch} is unknown: choose one of {", ".join(names)}')
+    return MODELS.get(name)
+
+
+def pretraining(
+    photos: Path, number: int, img_size: int, arch: str, skip_bad: bool = False
+) -> tuple[str, dict[str, Any]]:
+    """Return the shipped config that pretrains on photos, and its overrides.
+
+    Args:
+        photos: Folder of the images.
+        number: Number of the images.
+        img_size: Side in pixels.
+        arch: Name of an architecture.
+        skip_bad: Leave unreadable images out. Defaults to False.
+    """
+    encoder = encoder_class(arch)
+    options = {
+        'data_root': str(photos.absolute()),
+        'img_size': img_size,
+        'model.backbone.type': encoder.__name__,
+        'model.backbone.arch': arch,
+        'model.backbone.patch_size': patch_size_for(img_size),
+    }
+    if fits_in_memory(number, img_size):
+        if skip_bad:
+            options['train_dataloader.dataset.on_error'] = 'skip'
+        return f'{RECIPE}.py', options
+    check(
+        not skip_bad,
+        f'--skip-bad needs images in memory, but {number} of {img_size}x{img_size} do '
+        'not fit: list the good ones with bootmae data folder --skip-bad',
+    )
+    return f'{RECIPE}-disk.py', options
+
+
+def limit_batch(base: Config, number: int, asked: int | None) -> int:
+    """Return the batch size: as asked or of the config, at most the number of images.
+
+    Args:
+        base: The inherited config.
+        number: Number of training images.
+        asked: As given by the user, or None.
+    """
+    check(asked is None or asked > 0, f'--batch-size {asked}: give a number from 1')
+    return min(asked or base.train_dataloader.batch_size, number)
+
+
+def encoder_of(run: Run) -> dict[str, Any]:
+    """Return overrides that give a later training the encoder of a run.
+
+    Raises:
+        UserError: if the run has no encoder of ours.
+    """
+    backbone = run.config.model.get('backbone', {})
+    names = tuple(ENCODERS.values())
+    check(
+        str(backbone.get('type')).split('.')[-1] in names,
+        f'{run.folder} has trained no encoder of this plugin: give a pretraining',
+    )
+    settings = {key: backbone[key] for key in ENCODER_KEYS if key in backbone}
+    settings['type'] = settings['type'].split('.')[-1]
+    if isinstance(settings.get('arch'), dict):
+        settings['arch'] = dict(settings['arch'], _delete_=True)
+    return {f'model.backbone.{key}': value for key, value in settings.items()}
+
+
+def width_of(run: Run) -> int:
+    """Return the number of channels of the encoder of a run."""
+    backbone = run.config.model.backbone
+    encoder = MODELS.get(backbone.type.split('.')[-1])
+    arch = backbone.get('arch', 'deit-tiny')
+    return resolve_arch(arch, encoder.arch_zoo, backbone.type)['embed_dims']
+
+
+def side_of(run: Run) -> int:
+    """Return the side of the images of the encoder of a run.
+
+    Raises:
+        UserError: if the images are not square.
+    """
+    size = run.config.model.backbone.img_size
+    height, width = (size, size) if isinstance(size, int) else size
+    check(
+        height == width,
+        f'{run.folder} was trained on images of {height}x{width}: this command needs '
+        'square ones; write a config instead',
+    )
+    return height
+
+
+def normalization_of(run: Run) -> dict[str, Any]:
+    """Return overrides with the mean and the standard deviation of a run's images."""
+    preprocessor = run.config.get('data_preprocessor') or {}
+    preprocessor = {**preprocessor, **(run.config.model.get('data_preprocessor') or {})}
+    keys = [key for key in ('mean', 'std') if key in preprocessor]
+    return {f'data_preprocessor.{key}': list(preprocessor[key]) for key in keys}
+
+
+def classification(run: Run, table: Path, splits: set[str], number: int) -> dict:
+    """Return overrides of a benchmark config for labeled images.
+
+    Args:
+        run: The pretraining.
+        table: Table of the labeled images.
+        splits: The splits that it has.
+        number: Number of classes.
+    """
+    size = side_of(run)
+    options = {
+        'num_classes': number,
+        'img_size': size,
+        **encoder_of(run),
+        **normalization_of(run),
+        'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
+        'model.head.in_channels': width_of(run),
+    }
+    held_out = 'val' if 'val' in splits else 'test'
+    tested = 'test' if 'test' in splits else 'val'
+    for loader, split in dict(train='train', val=held_out, test=tested).items():
+        options[f'{loader}_dataloader.dataset.source'] = dict(
+            _delete_=True,
+            type='LabeledImages',
+            ann_file=str(table.absolute()),
+            split=split,
+        )
+    return options
+
+
+def linear_layer(run: Run) -> dict[str, Any]:
+    """Return overrides that put the linear layer on the mean of the patch tokens."""
+    return {
+        'model.backbone.out_type': 'avg',
+        'model.neck.input_features': width_of(run),
+    }

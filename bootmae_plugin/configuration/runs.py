@@ -1,0 +1,70 @@
+"""What a folder of a run holds: its config and its newest checkpoint."""
+
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+from mmengine.config import Config
+
+from ..errors import check
+from ..reliability.work_dir import LAST, read_config
+
+
+class Run(NamedTuple):
+    """A run that has trained.
+
+    Attributes:
+        folder: Its work dir.
+        config: The complete config that it saved.
+        checkpoint: Its newest checkpoint, or the one that was asked for.
+    """
+
+    folder: Path
+    config: Config
+    checkpoint: Path
+
+
+def open_run(path: str | Path) -> Run:
+    """Find the config and the checkpoint of a run.
+
+    The config is read without running it.
+
+    Args:
+        path: The run's folder, or one of its checkpoints.
+
+    Raises:
+        UserError: if there is no run, or it has no checkpoint yet.
+    """
+    path = Path(path)
+    check(path.exists(), f'run {path} does not exist: give the folder of a training')
+    folder = path if path.is_dir() else path.parent
+    saved = [read_config(file) for file in sorted(folder.glob('*.py'))]
+    saved = [config for config in saved if config and 'model' in config]
+    check(
+        bool(saved),
+        f'{folder} is not the folder of a run: it has no config that a training saved',
+    )
+    checkpoint = path if path.is_file() else newest_checkpoint(folder)
+    check(
+        checkpoint is not None,
+        f'run {folder} has no checkpoint yet: wait for its first epoch',
+    )
+    return Run(folder, Config(saved[0]), checkpoint)
+
+
+def newest_checkpoint(folder: Path) -> Path | None:
+    """Return the newest checkpoint by ``last_checkpoint``, or else by its number."""
+    last = folder / LAST
+    if last.is_file():
+        path = folder / Path(last.read_text().strip()).name
+        if path.is_file():
+            return path
+    for kind in ('epoch', 'iter', 'stage'):
+        found = {
+            int(match[1]): path
+            for path in folder.glob(f'{kind}_*.pth')
+            if (match := re.fullmatch(r'.*_(\d+)\.pth', path.name))
+        }
+        if found:
+            return found[max(found)]
+    return None

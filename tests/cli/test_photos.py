@@ -1,0 +1,193 @@
+"""From photos to a classifier: pretrain, probe, finetune, and what they refuse."""
+
+import contextlib
+import csv
+import io
+import json
+import shutil
+from collections import Counter
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from tests.image_files import picture
+from tests.tiny import run_tool
+
+CLASSES = {'cat': 12, 'dog': 9}
+SHORT = ['--size', '16', '--epochs', '4', '--batch-size', '8']
+
+
+def output_of(name: str, *args) -> str:
+    with contextlib.redirect_stdout(io.StringIO()) as output:
+        run_tool(f'{name}.py', *args)
+    return output.getvalue()
+
+
+def error_of(name: str, *args) -> str:
+    with pytest.raises(SystemExit) as stop:
+        run_tool(f'{name}.py', *args)
+    line = stop.value.code
+    assert isinstance(line, str) and line.startswith('error: ') and '\n' not in line
+    return line
+
+
+@pytest.fixture(scope='module')
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp('photos')
+    for label, number in CLASSES.items():
+        for i in range(number):
+            picture(folder / 'photos' / label / f'{i}.png', (20, 24))
+    return folder
+
+
+@pytest.fixture(scope='module')
+def pretrained(folder):
+    run = folder / 'a'
+    return run, output_of('pretrain', folder / 'photos', '--out', run, *SHORT)
+
+
+@pytest.fixture(scope='module')
+def finetuned(folder, pretrained):
+    run = folder / 'b'
+    printed = output_of(
+        'finetune', pretrained[0], folder / 'photos', '--out', run,
+        '--epochs', 1, '--val-fraction', 0.34,
+    )  # fmt: skip
+    return run, printed
+
+
+def test_pretraining_says_what_it_does_and_what_is_next(folder, pretrained):
+    run, printed = pretrained
+    first, *_, last = printed.splitlines()
+    assert first.startswith('21 photos of 16x16, held in memory; deit-tiny, config ')
+    assert last == f'next: bootmae probe {run} LABELED'
+    assert (run / 'stage_4.pth').is_file()
+    cfg = Config.fromfile(run / 'config.py')
+    assert (cfg.model.backbone.img_size, cfg.model.backbone.patch_size) == (16, 4)
+    assert cfg.train_dataloader.dataset.source.data_root == str(folder / 'photos')
+
+
+def test_a_run_is_repeated_and_continued_from_its_config(pretrained, tmp_path):
+    run, _ = pretrained
+    output_of('train', run / 'config.py', '--work-dir', tmp_path / 'again')
+    weights = [
+        torch.load(path / 'epoch_4.pth', weights_only=False)['state_dict']
+        for path in (run, tmp_path / 'again')
+    ]
+    assert all(torch.equal(weights[0][key], weights[1][key]) for key in weights[0])
+    part = tmp_path / 'part'
+    shutil.copytree(run, part)
+    (part / 'last_checkpoint').unlink()
+    for name in ('epoch_4.pth', 'stage_4.pth'):
+        (part / name).unlink()
+    printed = output_of('train', part / 'config.py', '--resume')
+    assert 'epoch 4/4' in printed and 'epoch 3/4' not in printed
+    assert (part / 'epoch_4.pth').is_file()
+
+
+def test_finetuning_writes_the_split_and_the_class_names(folder, finetuned):
+    run, printed = finetuned
+    with open(run / 'labels.csv', encoding='utf-8') as file:
+        rows = list(csv.DictReader(file))
+    counts = Counter((row['label'], row['split']) for row in rows)
+    assert counts == {
+        ('cat', 'train'): 8, ('cat', 'val'): 4, ('dog', 'train'): 6, ('dog', 'val'): 3,
+    }  # fmt: skip
+    assert '2 classes, 14 train, 7 val' in printed
+    meta = torch.load(run / 'epoch_1.pth', weights_only=False)['meta']
+    assert list(meta['dataset_meta']['classes']) == ['cat', 'dog']
+    assert printed.splitlines()[-1].startswith(f'next: bootmae test {run}/config.py')
+
+
+def test_finetuning_starts_from_the_pretrained_encoder(pretrained, finetuned):
+    cfg = Config.fromfile(finetuned[0] / 'config.py')
+    assert cfg.model.backbone.init_cfg.checkpoint == str(pretrained[0] / 'epoch_4.pth')
+    weights = [
+        torch.load(run / name, weights_only=False)['state_dict']['backbone.cls_token']
+        for run, name in ((pretrained[0], 'epoch_4.pth'), (finetuned[0], 'epoch_1.pth'))
+    ]
+    assert (weights[0] - weights[1]).abs().max() < 0.01 < weights[0].abs().max()
+
+
+def test_the_table_of_a_run_is_an_input_again(folder, pretrained, finetuned, tmp_path):
+    args = ['--out', tmp_path / 'run', '--epochs', 1, '--labels-per-class', 3]
+    table = finetuned[0] / 'labels.csv'
+    printed = output_of('finetune', pretrained[0], table, *args)
+    assert f'{table}: 2 classes, 6 train, 7 val' in printed
+
+
+def test_probe_gives_the_figures_of_knn_and_linear_probe(folder, pretrained):
+    run, table = pretrained[0], folder / 'b' / 'labels.csv'
+    printed = output_of('probe', run, table, '--epochs', 2)
+    figures = json.loads((run / 'probe' / 'probe.json').read_text())
+    assert figures.keys() == {'avg', 'flatten'}
+    checkpoint, config = run / 'epoch_4.pth', run / 'probe' / 'config.py'
+    args = [config, checkpoint, '--cache', run / 'features']
+    assert f'14-NN top-1 {figures["avg"]["knn"]:.2f} %' in output_of(
+        'knn', *args, '-k', 14
+    )
+    assert f'{figures["avg"]["linear"]["mean"]:.2f} ±' in output_of(
+        'linear_probe', *args, '--epochs', 2
+    )
+    assert f'{figures["flatten"]["knn"]:.1f}' in printed
+    line = error_of('probe', run, table)
+    assert 'figures of another probe' in line and '--out' in line
+
+
+@pytest.mark.parametrize(
+    ('name', 'args', 'words'),
+    [
+        ('pretrain', ['{empty}'], ['has no image']),
+        ('pretrain', ['{videos}'], ['1 videos', 'ffmpeg']),
+        ('pretrain', ['{one}'], ['has 1 image', 'thousands']),
+        ('pretrain', ['nowhere'], ['nowhere does not exist']),
+        ('pretrain', ['{photos}', '--size', '100'], ['--size 100', 'give 96']),
+        ('pretrain', ['{photos}', '--arch', 'resnet'], ['--arch resnet', 'deit-small']),
+        ('pretrain', ['{photos}', '--epochs', '0'], ['--epochs 0']),
+        ('pretrain', ['{photos}', '--epochs', '2'], ['num_stages=4', 'epochs (2)']),
+        ('pretrain', ['{photos}', '--batch-size', '0'], ['--batch-size 0']),
+        ('pretrain', ['{photos}', '--hours', '-1'], ['--hours -1']),
+        ('pretrain', ['{broken}'], ['1 of 3 images cannot be read', 'x.png']),
+        ('finetune', ['nowhere', '{photos}'], ['nowhere does not exist']),
+        ('finetune', ['{photos}', '{photos}'], ['not the folder of a run']),
+        ('finetune', ['{run}', '{empty}'], ['has no image']),
+        ('finetune', ['{run}', '{one}'], ["one class, 'cat'"]),
+        ('finetune', ['{run}', '{table}'], ['1 of 2 files', 'no.png']),
+        ('finetune', ['{run}', '{photos}', '--labels-per-class', '99'], ['10 images']),
+        ('probe', ['{run}', '{one}'], ["one class, 'cat'"]),
+    ],
+)
+def test_bad_input_is_one_line(name, args, words, folder, pretrained, tmp_path):
+    places = {key: tmp_path / key for key in ('empty', 'videos', 'one', 'broken')}
+    for place in places.values():
+        place.mkdir()
+    (places['videos'] / 'a.mp4').touch()
+    picture(places['one'] / 'cat/1.png')
+    for i in range(2):
+        picture(places['broken'] / f'{i}.png')
+    (places['broken'] / 'x.png').write_bytes(b'no image')
+    table = places['empty'].parent / 'labels.csv'
+    table.write_text('path,label\none/cat/1.png,cat\nno.png,dog\n')
+    places |= dict(photos=folder / 'photos', run=pretrained[0], table=table)
+    words_given = [arg.format(**places) for arg in args]
+    line = error_of(name, *words_given, '--out', tmp_path / 'run')
+    assert all(word in line for word in words), line
+    assert not list(tmp_path.glob('run/*.pth'))
+
+
+def test_bad_photos_are_left_out_on_request(folder, tmp_path):
+    shutil.copytree(folder / 'photos', tmp_path / 'photos')
+    (tmp_path / 'photos/x.png').write_bytes(b'no image')
+    args = [tmp_path / 'photos', '--out', tmp_path / 'run', *SHORT]
+    assert 'cannot be read' in error_of('pretrain', *args)
+    output_of('pretrain', *args, '--skip-bad')  # into the same folder
+    assert (tmp_path / 'run/epoch_4.pth').is_file()
+
+
+def test_a_second_pretraining_does_not_touch_the_first(folder, pretrained):
+    run, _ = pretrained
+    before = {p: p.stat().st_mtime_ns for p in run.glob('*')}
+    line = error_of('pretrain', folder / 'photos', '--out', run, *SHORT)
+    assert f'bootmae train {run}/config.py --resume' in line
+    assert before == {p: p.stat().st_mtime_ns for p in run.glob('*')}
