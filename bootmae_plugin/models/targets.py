@@ -12,6 +12,8 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ..checkpoints.load import load_encoder, load_module
 from ..errors import check
+from .layers import resolve_blocks
+from .normalization import normalize_images, normalize_tokens
 
 
 class TargetGenerator(BaseModule):
@@ -20,11 +22,35 @@ class TargetGenerator(BaseModule):
     A teacher is always in eval mode and gets no gradients. A subclass sets
     ``out_channels``, at the latest in ``attach``, and implements ``forward``.
 
+    Args:
+        blocks: Indices of the blocks whose outputs are the features, counted from 0; -1
+            is the last. Defaults to None: the teacher's output.
+        blocks_merge: 'concat' concatenates them, each layer-normalized (Bootleg);
+            'mean' averages them, each instance-normalized (data2vec 2.0). Defaults to
+            'concat'.
+
     Attributes:
         out_channels: Width D of the features.
     """
 
     out_channels: int
+
+    def __init__(
+        self, blocks: Sequence[int] | None = None, blocks_merge: str = 'concat'
+    ) -> None:
+        super().__init__()
+        check(
+            blocks_merge in ('concat', 'mean'),
+            f"unknown blocks_merge={blocks_merge!r}: choose 'concat' or 'mean'",
+        )
+        check(blocks is None or len(blocks), 'blocks=[] names no block: set it to None')
+        self.blocks, self.blocks_merge = blocks, blocks_merge
+
+    def merge(self, outputs: Sequence[Tensor]) -> Tensor:
+        """Merge the outputs of several blocks, (B, L, D) each, to the features."""
+        if self.blocks_merge == 'concat':
+            return torch.cat([normalize_tokens(x.float()) for x in outputs], dim=-1)
+        return sum(normalize_images(x.float()) for x in outputs) / len(outputs)
 
     @property
     def moves(self) -> bool:
@@ -72,11 +98,13 @@ class StageEncoder(TargetGenerator):
 
     Args:
         final_norm: Return the tokens after the encoder's final norm (MAE-K). False
-            returns the output of the last block (BootMAE). Defaults to True.
+            returns the output of the last block (BootMAE). It has no effect on
+            ``blocks``. Defaults to True.
+        **kwargs: ``blocks`` and ``blocks_merge``, see :class:`TargetGenerator`.
     """
 
-    def __init__(self, final_norm: bool = True) -> None:
-        super().__init__()
+    def __init__(self, final_norm: bool = True, **kwargs) -> None:
+        super().__init__(**kwargs)
         self.final_norm = final_norm
 
     def attach(self, student: nn.Module) -> None:
@@ -84,6 +112,10 @@ class StageEncoder(TargetGenerator):
         self.encoder = deepcopy(student).requires_grad_(False)
         self.encoder.init_cfg = None  # its weights come from the student alone
         self.out_channels = student.geometry.embed_dims
+        if self.blocks is not None:
+            self.blocks = resolve_blocks(self.blocks, student.num_layers, 'blocks')
+            if self.blocks_merge == 'concat':
+                self.out_channels *= len(self.blocks)
         self.train()
 
     @torch.no_grad()
@@ -96,7 +128,11 @@ class StageEncoder(TargetGenerator):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         last = self.encoder.num_layers - 1
-        latent = self.encoder.encode(images, blocks=[last], patches_only=True)
+        blocks = self.blocks or [last]
+        latent = self.encoder.encode(images, blocks=blocks, patches_only=True)
+        if self.blocks:
+            num_patches = latent.tokens.shape[1]
+            return self.merge([latent.blocks[i][:, -num_patches:] for i in blocks])
         return latent.tokens if self.final_norm else latent.blocks[last]
 
 
@@ -116,7 +152,7 @@ class EMAEncoder(StageEncoder):
             of points (epoch, decay), linear between them and constant outside; or
             ``dict(start=a, end=b)``, half a cosine over the run (BYOL). Defaults to
             0.999.
-        final_norm: See :class:`StageEncoder`. Defaults to True.
+        **kwargs: See :class:`StageEncoder`.
 
     Raises:
         UserError: if a decay is outside [0, 1] or the epochs do not increase.
@@ -125,9 +161,9 @@ class EMAEncoder(StageEncoder):
     def __init__(
         self,
         decay: float | Sequence[tuple[float, float]] | dict = 0.999,
-        final_norm: bool = True,
+        **kwargs,
     ) -> None:
-        super().__init__(final_norm)
+        super().__init__(**kwargs)
         if isinstance(decay, dict):
             check(
                 set(decay) == {'start', 'end'},
@@ -185,6 +221,8 @@ class PretrainedEncoder(TargetGenerator):
         prefix: Prefix of the backbone's keys in the checkpoint, such as
             ``'backbone.'``. Defaults to None: it is found.
         random: Use a teacher with random weights, as a control. Defaults to False.
+        **kwargs: ``blocks``, which become the backbone's ``out_indices``, and
+            ``blocks_merge``: see :class:`TargetGenerator`.
 
     Raises:
         UserError: if no weights are given, the checkpoint does not match, or the
@@ -197,8 +235,11 @@ class PretrainedEncoder(TargetGenerator):
         checkpoint: str | None = None,
         prefix: str | None = None,
         random: bool = False,
+        **kwargs,
     ) -> None:
-        super().__init__()
+        super().__init__(**kwargs)
+        if self.blocks:
+            backbone = dict(backbone, out_indices=list(self.blocks))
         check(
             random or checkpoint or _names_weights(backbone),
             f'the teacher {backbone["type"]} has no weights: set model.'
@@ -230,7 +271,8 @@ class PretrainedEncoder(TargetGenerator):
         """Check that the teacher's patches are those of the student."""
         geometry = student.geometry
         size = (1, geometry.in_channels, *geometry.img_size)
-        output = self._last_output(torch.zeros(size))
+        outputs = self._outputs(torch.zeros(size))
+        output = outputs[-1]
         name = type(self.encoder).__name__
         check(
             output.ndim in (3, 4),
@@ -238,12 +280,11 @@ class PretrainedEncoder(TargetGenerator):
             "out_type='featmap' on it",
         )
         if output.ndim == 4:
-            self.out_channels, *grid = output.shape[1:]
+            grid = tuple(output.shape[2:])
             given = f'{grid[0]}x{grid[1]} = {prod(grid)}'
-            fits = tuple(grid) == geometry.grid
+            fits = grid == geometry.grid
         else:
             self.num_extra_tokens = _num_extra_tokens(self.encoder)
-            self.out_channels = output.shape[2]
             given = output.shape[1] - self.num_extra_tokens
             fits = given == geometry.num_patches
         rows, cols = geometry.grid
@@ -253,22 +294,31 @@ class PretrainedEncoder(TargetGenerator):
             f'{geometry.img_size}, the student has {rows}x{cols} = {rows * cols} '
             "patches: choose a teacher with the student's grid (out_type='featmap')",
         )
+        self.out_channels = self._features(outputs).shape[-1]
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         if not self.is_init:
             self.init_weights()
-        output = self._last_output(images)
-        if output.ndim == 4:
-            return output.flatten(2).transpose(1, 2)
-        return output[:, self.num_extra_tokens :]
+        return self._features(self._outputs(images))
 
     @torch.no_grad()
-    def _last_output(self, images: Tensor) -> Tensor:
+    def _outputs(self, images: Tensor) -> list[Tensor]:
+        """Return the outputs of the backbone: of several blocks, or only the last."""
         output = self.encoder(images)
-        while isinstance(output, tuple | list):
+        while isinstance(output, tuple | list) and isinstance(output[-1], tuple | list):
             output = output[-1]
-        return output
+        outputs = list(output) if isinstance(output, tuple | list) else [output]
+        return outputs if self.blocks else outputs[-1:]
+
+    def _features(self, outputs: list[Tensor]) -> Tensor:
+        tokens = [
+            x.flatten(2).transpose(1, 2)
+            if x.ndim == 4
+            else x[:, self.num_extra_tokens :]
+            for x in outputs
+        ]
+        return self.merge(tokens) if self.blocks else tokens[-1]
 
 
 def _names_weights(backbone: dict) -> bool:

@@ -136,7 +136,7 @@ def test_layers_decay_within_both_kinds():
     }
     trained = {name for p, name in names.items() if p.requires_grad}
     assert set(found) == trained
-    # The config decays by 0.9 a layer. Two blocks: the head has depth 3, the embedding 0.
+    # The config decays by 0.9 a layer. Two blocks: head depth 3, embedding depth 0.
     expected = {
         'backbone.patch_embed.proj.weight': (1e-2 * 0.9**3, False),
         'backbone.blocks.0.attn.qkv.weight': (1e-2 * 0.9**2, True),

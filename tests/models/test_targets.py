@@ -291,3 +291,57 @@ def test_an_injected_block_out_of_range_is_refused():
 def test_a_bad_decay_is_refused(decay, words):
     with pytest.raises(UserError, match=words):
         EMAEncoder(decay)
+
+
+@pytest.mark.parametrize('teacher', ['StageEncoder', 'EMAEncoder'])
+@pytest.mark.parametrize('merge', ['concat', 'mean'])
+@pytest.mark.parametrize('blocks', [[0, -1], [1, 0], [0]])
+def test_several_blocks_are_the_target(teacher, merge, blocks):
+    cfg = dict(type=teacher, blocks=blocks, blocks_merge=merge)
+    model = build(target_generator=cfg).train()
+    images, encoder = torch.randn(2, 3, 32, 32), model.target_generator.encoder
+    x, outputs = encoder.embed(images), []
+    for block in encoder.blocks:
+        x = block(x)
+        outputs.append(x[:, 2:])  # the patches
+    if merge == 'concat':  # each over the channels of a token
+        parts = [torch.nn.functional.layer_norm(x, (48,), eps=1e-6) for x in outputs]
+        expected = torch.cat([parts[i] for i in blocks], dim=-1)
+    else:  # each channel over the tokens of an image
+        parts = [torch.nn.functional.instance_norm(x.mT, eps=1e-6).mT for x in outputs]
+        expected = torch.stack([parts[i] for i in blocks]).mean(dim=0)
+    assert torch.allclose(model.target_generator(images), expected, atol=1e-4)
+    assert model.target_generator.out_channels == expected.shape[-1]
+    assert model.head['feature'].pred.out_features == expected.shape[-1]
+    model.start_stage(2)
+    model.loss(images)['loss_feature'].backward()
+    assert model.backbone.cls_token.grad.isfinite().all()
+    assert all(p.grad is None for p in model.target_generator.parameters())
+
+
+@pytest.mark.parametrize(
+    ('options', 'tokens'),
+    [
+        (dict(type='MaskedDeiT', arch=ARCH, patch_size=4, out_type='featmap'), 'map'),
+        (dict(type='MaskedDeiT', arch=ARCH, patch_size=4, out_type='raw'), 'raw'),
+    ],
+)
+def test_several_blocks_of_another_backbone(options, tokens):
+    backbone = dict(options, img_size=32)
+    teacher = PretrainedEncoder(backbone, random=True, blocks=[0, 1])
+    teacher.attach(student())
+    assert teacher.out_channels == 48
+    images = torch.randn(2, 3, 32, 32)
+    first = teacher.encoder.encode(images, blocks=[0]).blocks[0][:, 2:]
+    last = teacher.encoder.encode(images).tokens[:, 2:]
+    norm = torch.nn.functional.layer_norm
+    expected = torch.cat([norm(x, (24,), eps=1e-6) for x in (first, last)], dim=-1)
+    assert torch.allclose(teacher(images), expected, atol=1e-4)
+
+
+def test_bad_blocks_are_refused():
+    for blocks, words in ([2], r'blocks=\[2\]: the encoder has no block'), ([], 'no b'):
+        with pytest.raises(UserError, match=words):
+            build(target_generator=dict(type='StageEncoder', blocks=blocks))
+    with pytest.raises(UserError, match="blocks_merge='sum'"):
+        build(target_generator=dict(type='StageEncoder', blocks_merge='sum'))
