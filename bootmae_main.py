@@ -34,6 +34,7 @@ COMMANDS = {
             'train a linear layer on cached features',
         ),
         'reconstruct': ('bootmae_plugin.cli.reconstruct', 'draw reconstructed images'),
+        'report': ('bootmae_plugin.cli.report', 'one HTML file about runs'),
     },
     'Tools': {
         'convert': (

@@ -1,12 +1,15 @@
 """Train from a config: pretraining, linear evaluation, finetuning, segmentation."""
 
 import argparse
+import shlex
+import sys
 from pathlib import Path
 
 from mmengine.config import Config
 from mmpretrain.registry import RUNNERS
 
 from ..configuration.configs import load_runner_config
+from ..hints import command
 from .common import add_common_arguments, run
 from .outcome import make_parser
 
@@ -62,8 +65,12 @@ def train(args: argparse.Namespace) -> None:
     cfg.work_dir = str(Path(cfg.work_dir))
     runner = RUNNERS.build(cfg)
     args.log_dir = runner.log_dir
+    runner.logger.info(f'command: {args.command}')  # for people, and for the report
     runner.train()
 
 
 def main(argv: list[str] | None = None) -> None:
-    run(train, parse_args(argv))
+    words = sys.argv[1:] if argv is None else argv
+    args = parse_args(words)
+    args.command = f'{command("train")} {shlex.join(words)}'
+    run(train, args)

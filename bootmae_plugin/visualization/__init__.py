@@ -1,4 +1,4 @@
-"""Pictures of a run: reconstructions and loss curves."""
+"""Pictures of a run: reconstructions, loss curves, and the report."""
 
 from .curves import plot_losses, read_scalars
 from .pictures import (
@@ -9,9 +9,14 @@ from .pictures import (
 )
 from .reconstruction import load_model, reconstruct, set_mask_ratio
 from .reconstruction_hook import ReconstructionHook
+from .report import Examples, build_report
+from .run_files import RunFiles
 
 __all__ = [
+    'Examples',
     'ReconstructionHook',
+    'RunFiles',
+    'build_report',
     'load_model',
     'plot_losses',
     'quadruplets',

@@ -17,7 +17,11 @@ env_cfg = dict(
     dist_cfg=dict(backend='nccl'),  # without a GPU, the tools use gloo
 )
 visualizer = dict(
-    type='UniversalVisualizer', vis_backends=[dict(type='LocalVisBackend')]
+    type='UniversalVisualizer',
+    vis_backends=[
+        dict(type='LocalVisBackend'),  # scalars.json and PNGs, which the report reads
+        dict(type='TensorboardVisBackend'),
+    ],
 )
 log_level = 'INFO'
 load_from = None
