@@ -10,16 +10,14 @@ on a small model, and the images have to be loaded as fast as they are used.
 
 import argparse
 
-import torch
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmpretrain.registry import HOOKS, MODELS
 from rich.console import Console
 from rich.table import Table
-from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from ..configuration.configs import load_config
+from ..engine.flops import count_flops
 from ..errors import check
 from .common import add_config_options, run
 from .outcome import make_parser
@@ -52,25 +50,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add_config_options(parser)
     return parser.parse_args(argv)
-
-
-def count_flops(model: nn.Module, images: int = 2) -> float:
-    """FLOPs of forward and backward per image.
-
-    Args:
-        model: A pretraining model.
-        images: Size of the batch to count with. Defaults to 2.
-    """
-    size = model.backbone.geometry.img_size
-    channels = model.backbone.geometry.in_channels
-    views = 1 + max(head.view for head in model.head.values())
-    batch = [torch.randn(images, channels, *size)] * views
-    with FlopCounterMode(display=False) as counter:
-        # The counter knows matrix products, which attention becomes in bfloat16.
-        with torch.autocast('cpu', torch.bfloat16):
-            losses = model.loss(batch)
-        sum(v for k, v in losses.items() if k.startswith('loss')).backward()
-    return counter.get_total_flops() / images
 
 
 def stage_shares(cfg: Config) -> list[tuple[str, float]]:

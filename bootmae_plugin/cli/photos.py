@@ -68,7 +68,8 @@ def length_options(args: argparse.Namespace) -> dict:
     """Return the overrides for ``--epochs`` or ``--hours``."""
     if args.hours is not None:
         check(args.hours > 0, f'--hours {args.hours}: give a positive number')
-        return {'default_hooks.budget': dict(type='BudgetHook', hours=args.hours)}
+        hook = dict(type='mmpretrain.BudgetHook', hours=args.hours)
+        return {'default_hooks.budget': hook}
     if args.epochs is None:
         return {}
     check(args.epochs > 0, f'--epochs {args.epochs}: give a whole number from 1')

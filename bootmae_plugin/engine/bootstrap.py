@@ -8,14 +8,11 @@ from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub, print_log
 from mmengine.runner import EpochBasedTrainLoop
-from mmengine.utils import is_method_overridden
 from mmpretrain.registry import HOOKS
 from torch import nn
 from torch.optim import Optimizer
 
 from ..errors import check
-from ..models.algorithm import BootMAE
-from ..models.targets import TargetGenerator
 from .stages import (
     keep_started_stages,
     plan_stages,
@@ -230,12 +227,50 @@ class BootstrapHook(Hook):
         left = reduce_stage_files(runner.work_dir, older, parts)
         runner.message_hub.update_info(WHOLE, [*left, *whole[len(older) :]])
 
-    # --- The stages of a resumed run
+    # --- The stages of a run whose length changes
+
+    def starts_of(self, runner, max_epochs: int | None = None) -> list[int]:
+        """Return the first epoch of every stage, if the run had another length.
+
+        Until stage 2 all boundaries move; later those of the stages that have not
+        started.
+
+        Args:
+            runner: A runner that trains.
+            max_epochs: The length. Defaults to None: the present one.
+
+        Raises:
+            UserError: if the epochs are too few for the stages.
+        """
+        if max_epochs is None:
+            return list(self._starts)
+        started = sum(start <= runner.epoch for start in self._starts)
+        starts = self.starts(max_epochs) if started == 1 else [0]
+        if started == 1 and all(start > runner.epoch for start in starts[1:]):
+            return starts
+        return keep_started_stages(
+            len(self._starts),
+            self._starts,
+            runner.max_epochs,
+            runner.epoch,
+            max_epochs,
+        )
+
+    def change_starts(self, runner, starts: list[int]) -> None:
+        """Continue with other stages, once the length of the run has changed."""
+        self._starts = starts
+        self._note_stages(runner)
+        model = unwrap_model(runner.model)
+        model.start_epoch(runner.epoch, runner.max_epochs)
 
     def _adapt_stages(self, runner) -> None:
-        """Adapt the stages to the checkpoint, if one was resumed; note them for it."""
+        """Adapt the stages to the checkpoint, if one was resumed."""
         if runner.iter > 0:
             self._starts = self._resumed_starts(runner)
+        self._note_stages(runner)
+
+    def _note_stages(self, runner) -> None:
+        """Note the stages in the message hub, and so in every checkpoint."""
         end = runner.max_epochs
         plan = dict(starts=self._starts, end=end, config=[*self.starts(end), end])
         runner.message_hub.update_info(PLAN, plan)
@@ -273,34 +308,6 @@ class BootstrapHook(Hook):
                 logging.WARNING,
             )
         return starts
-
-
-def warn_without_hook(model: nn.Module, hooks: Sequence[Hook]) -> None:
-    """Warn of a run without BootstrapHook whose model needs it.
-
-    Without the hook no stage starts, no loss weight grows and no teacher follows.
-    """
-    has_hook = any(isinstance(hook, BootstrapHook) for hook in hooks)
-    if has_hook or not isinstance(model, BootMAE):
-        return
-    stopped = []
-    for name, head in model.head.items():
-        if not head.active(1):
-            stopped.append(f'the branch {name!r} never starts')
-        if head.weight_at(0, 1) != head.weight_at(1, 1):
-            stopped.append(f'the loss weight of the branch {name!r} stays at its start')
-    teacher = model.target_generator
-    if isinstance(teacher, TargetGenerator) and is_method_overridden(
-        'update', TargetGenerator, teacher
-    ):
-        stopped.append('the teacher does not follow the student')
-    if stopped:
-        print_log(
-            f'no BootstrapHook: {", ".join(stopped)}; add '
-            "default_hooks=dict(bootstrap=dict(type='BootstrapHook', num_stages=1))",
-            'current',
-            logging.WARNING,
-        )
 
 
 def broadcast_weights(model: nn.Module) -> None:

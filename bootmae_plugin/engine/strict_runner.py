@@ -1,16 +1,23 @@
 """mmengine's Runner with our terminal and compilation, strict about what is loaded."""
 
+import logging
+from collections.abc import Sequence
+
 import torch
 from mmengine import dist
-from mmengine.logging import MMLogger
+from mmengine.hooks import Hook
+from mmengine.logging import MMLogger, print_log
 from mmengine.runner import BaseLoop, Runner
+from mmengine.utils import is_method_overridden
 from torch import nn
 
 from ..checkpoints.load import compare_keys
 from ..checkpoints.read import state_dict_of
 from ..checkpoints.safe_loaders import keep_content, load_content
 from ..checkpoints.strip import is_stripped
-from .bootstrap import warn_without_hook
+from ..models.algorithm import BootMAE
+from ..models.targets import TargetGenerator
+from .bootstrap import BootstrapHook
 from .classes import check_checkpoint_classes, check_data_classes
 from .compile import compile_blocks
 from .progress import keep_quiet
@@ -101,3 +108,31 @@ class StrictRunner(Runner):
             compare_keys(model.state_dict(), weights, f'checkpoint {filename}', advice)
         keep_content(filename, content)
         return super().load_checkpoint(filename, map_location, strict)
+
+
+def warn_without_hook(model: nn.Module, hooks: Sequence[Hook]) -> None:
+    """Warn of a run without BootstrapHook whose model needs it.
+
+    Without the hook no stage starts, no loss weight grows and no teacher follows.
+    """
+    has_hook = any(isinstance(hook, BootstrapHook) for hook in hooks)
+    if has_hook or not isinstance(model, BootMAE):
+        return
+    stopped = []
+    for name, head in model.head.items():
+        if not head.active(1):
+            stopped.append(f'the branch {name!r} never starts')
+        if head.weight_at(0, 1) != head.weight_at(1, 1):
+            stopped.append(f'the loss weight of the branch {name!r} stays at its start')
+    teacher = model.target_generator
+    if isinstance(teacher, TargetGenerator) and is_method_overridden(
+        'update', TargetGenerator, teacher
+    ):
+        stopped.append('the teacher does not follow the student')
+    if stopped:
+        print_log(
+            f'no BootstrapHook: {", ".join(stopped)}; add '
+            "default_hooks=dict(bootstrap=dict(type='BootstrapHook', num_stages=1))",
+            'current',
+            logging.WARNING,
+        )

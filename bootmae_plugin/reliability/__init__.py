@@ -1,5 +1,6 @@
 """What a run survives: kills, signals, full disks, damaged files, bad numbers."""
 
+from .budget import BudgetHook
 from .checkpoint_hook import SafeCheckpointHook
 from .finite import FiniteHook
 from .loops import ExactEpochLoop, ExactIterLoop
@@ -10,6 +11,7 @@ from .signals import Interrupted, InterruptHook
 
 __all__ = [
     'BlockFSDPStrategy',
+    'BudgetHook',
     'ExactEpochLoop',
     'ExactIterLoop',
     'ExactResumeHook',

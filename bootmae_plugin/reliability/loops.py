@@ -85,6 +85,18 @@ class ExactEpochLoop(_ExactLoop, EpochBasedTrainLoop):
         """Number of epochs that are done, and of the whole run."""
         return self.epoch, self.max_epochs
 
+    def set_length(self, max_epochs: int) -> None:
+        """Change the number of epochs of a run that trains or resumes."""
+        self._max_epochs = max_epochs
+        self._max_iters = max_epochs * len(self.dataloader)
+        runner = self.runner
+        runner.message_hub.update_info('max_epochs', self.max_epochs)
+        runner.message_hub.update_info('max_iters', self.max_iters)
+        # How the last gradients are accumulated depends on the length.
+        runner.optim_wrapper.initialize_count_status(
+            runner.model, self.iter, self.max_iters
+        )
+
     def restore(self, position: dict[str, int], meta: dict) -> None:
         super().restore(position, meta)
         old, new = position['batches'], len(self.dataloader)

@@ -69,7 +69,7 @@ def rescale_schedule(runner, rates: list[float], position: dict | None) -> None:
         for group, old, new in zip(groups, saved, rates, strict=True):
             group['lr'] *= new / old if old else 1.0
     else:
-        _replay(runner, rates)
+        replay_schedule(runner, rates)
     print_log(
         f'the config has changed: {", ".join(changes)}. The run continues with the '
         f'schedule of the config, at learning rate {groups[0]["lr"]:.3g} (was '
@@ -79,8 +79,13 @@ def rescale_schedule(runner, rates: list[float], position: dict | None) -> None:
     )
 
 
-def _replay(runner, rates: list[float]) -> None:
-    """Build the schedulers from the config and step them up to the runner's place."""
+def replay_schedule(runner, rates: list[float]) -> None:
+    """Build the schedulers from the config and step them up to the runner's place.
+
+    Args:
+        runner: A runner before an iteration.
+        rates: The learning rate of each group from which its schedule starts.
+    """
     for group, rate in zip(param_groups(runner), rates, strict=True):
         for key in [key for key in group if key.startswith('initial_')]:
             group[key.removeprefix('initial_')] = group[key]  # momentum, ...

@@ -20,6 +20,7 @@ from ..engine.memory import keep_freed_memory
 from ..engine.progress import ProgressHook
 from ..engine.strict_runner import StrictRunner
 from ..errors import UserError
+from .budget import BudgetHook
 from .finite import check_finite
 from .loops import with_exact_loop
 from .rescale import base_rates
@@ -82,7 +83,10 @@ class GuardedRunner:
         # mmengine's hooks ask whether the run resumes; load_or_resume is ours.
         super().__init__(model, work_dir=work_dir, resume=self.resuming, **kwargs)
         self.interruption, self.exact_resume = InterruptHook(), ExactResumeHook()
-        for hook in (ProgressHook(), self.interruption, self.exact_resume):
+        hooks = [ProgressHook(), self.interruption, self.exact_resume]
+        if not any(isinstance(hook, BudgetHook) for hook in self.hooks):
+            hooks.append(BudgetHook())
+        for hook in hooks:
             self.register_hook(hook)
 
     def train(self):

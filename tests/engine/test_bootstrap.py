@@ -11,7 +11,7 @@ from mmpretrain.registry import MODELS, RUNNERS
 
 from bootmae_plugin import UserError
 from bootmae_plugin.engine import BootstrapHook, bootstrap
-from bootmae_plugin.engine.bootstrap import warn_without_hook
+from bootmae_plugin.engine.strict_runner import warn_without_hook
 from tests.reliability import resuming
 from tests.tiny import tiny_config
 

@@ -1,0 +1,43 @@
+"""FLOPs of a pretraining step, and how the stages of a run compare in them."""
+
+import torch
+from mmpretrain.registry import MODELS
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+
+def count_flops(model: nn.Module, images: int = 2) -> float:
+    """FLOPs of forward and backward per image.
+
+    Args:
+        model: A pretraining model.
+        images: Size of the batch to count with. Defaults to 2.
+    """
+    size = model.backbone.geometry.img_size
+    channels = model.backbone.geometry.in_channels
+    views = 1 + max(head.view for head in model.head.values())
+    batch = [torch.randn(images, channels, *size)] * views
+    with FlopCounterMode(display=False) as counter:
+        # The counter knows matrix products, which attention becomes in bfloat16.
+        with torch.autocast('cpu', torch.bfloat16):
+            losses = model.loss(batch)
+        sum(v for k, v in losses.items() if k.startswith('loss')).backward()
+    return counter.get_total_flops() / images
+
+
+def stage_costs(model: dict, num_stages: int) -> list[float]:
+    """Return the FLOPs per image of every stage; the random state does not change.
+
+    Stage 2 stands for all later ones.
+
+    Args:
+        model: Config of a pretraining model.
+        num_stages: Number of stages.
+    """
+    with torch.random.fork_rng():
+        built = MODELS.build(model).train()
+        costs = [count_flops(built)]
+        if num_stages > 1:
+            built.start_stage(2)
+            costs += [count_flops(built)] * (num_stages - 1)
+    return costs
