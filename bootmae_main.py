@@ -20,6 +20,7 @@ COMMANDS = {
         'pretrain': ('bootmae_plugin.cli.pretrain', 'train an encoder on your photos'),
         'probe': ('bootmae_plugin.cli.probe', 'evaluate it: k-NN and a linear layer'),
         'finetune': ('bootmae_plugin.cli.finetune', 'train a classifier from it'),
+        'segment': ('bootmae_plugin.cli.segment', 'train a segmentation from it'),
     },
     'Run a config': {
         'train': ('bootmae_plugin.cli.train', 'train, or continue a run (--resume)'),

@@ -18,7 +18,7 @@ FLOORS = (
     ('engine',),
     ('models', 'datasets'),
     ('checkpoints',),
-    ('errors', 'hints', 'host', 'moved', 'registry', 'version'),
+    ('errors', 'flops', 'hints', 'host', 'moved', 'registry', 'version'),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}
 

@@ -20,8 +20,14 @@ from ..reliability import Interrupted
 from .outcome import report_errors
 
 # torch's DistributedDataParallel warns about what mmengine and it do by themselves, and
-# DeiTClsHead about a teacher, which finetuning with labels does not need.
-NOISE = ('.*broadcast_buffers', 'Grad strides do not match', 'MMPretrain cannot train')
+# DeiTClsHead about a teacher, which finetuning with labels does not need. For two classes,
+# mmsegmentation suggests one output; two are as good.
+NOISE = (
+    '.*broadcast_buffers',
+    'Grad strides do not match',
+    'MMPretrain cannot train',
+    'For binary segmentation, we suggest',
+)
 
 
 def add_config_options(parser: argparse.ArgumentParser) -> None:

@@ -17,8 +17,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ..configuration.configs import load_config
-from ..engine.flops import count_flops
 from ..errors import check
+from ..flops import count_flops
 from .common import add_config_options, run
 from .outcome import make_parser
 

@@ -15,6 +15,7 @@ from .runs import Run
 RECIPE = 'selfsup/bootmae_deit-tiny_folder'
 FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
 LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
+SEGMENT = 'benchmarks/segmentation/deit-tiny_folder.py'
 ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
 # What a later training takes from the encoder of a pretraining.
 ENCODER_KEYS = ('type', 'arch', 'img_size', 'patch_size', 'in_channels', 'pos_embed')
@@ -189,3 +190,39 @@ def linear_layer(run: Run) -> dict[str, Any]:
         'model.backbone.out_type': 'avg',
         'model.neck.input_features': width_of(run),
     }
+
+
+def segmentation(run: Run, table: Path, scenes: Any) -> dict[str, Any]:
+    """Return overrides of :data:`SEGMENT` for scenes.
+
+    Args:
+        run: The pretraining.
+        table: Table of the scenes.
+        scenes: What :func:`~bootmae_plugin.preparation.scenes.read_scenes` found.
+    """
+    size, width = side_of(run), width_of(run)
+    encoder = encoder_of(run)
+    encoder['model.backbone.type'] = f'mmpretrain.{encoder["model.backbone.type"]}'
+    patch = run.config.model.backbone.patch_size
+    stride = max(size * 2 // 3 // patch, 1) * patch
+    options = {
+        'data_root': str(table.parent.absolute()),
+        'classes': scenes.classes,
+        'values': scenes.values,
+        'num_classes': len(scenes.classes),
+        'scale': scenes.size,
+        'embed_dims': width,
+        'img_size': size,
+        'crop_size': (size, size),
+        'stride': (stride, stride),
+        **encoder,
+        **normalization_of(run),
+        'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
+    }
+    if patch < 8:  # half the usual scales: a patch has few pixels
+        options['model.neck.rescales'] = [2, 1, 0.5, 0.25]
+    splits = {row.split for row in scenes.rows}
+    held_out = 'val' if 'val' in splits else 'test'
+    options['val_dataloader.dataset.split'] = held_out
+    tested = 'test' if 'test' in splits else held_out
+    return options | {'test_dataloader.dataset.split': tested}

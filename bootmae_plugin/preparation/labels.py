@@ -108,7 +108,7 @@ def split_labels(
     """
     check(0 < fraction < 1, f'--val-fraction {fraction}: give a share between 0 and 1')
     if not any(row.split in ('val', 'test') for row in rows):
-        rows = _draw_split(rows, fraction, seed)
+        rows = draw_split(rows, fraction, seed)
     numbers = Counter(row.label for row in rows if row.split == 'train')
     for label in sorted({row.label for row in rows}):
         check(
@@ -124,8 +124,14 @@ def split_labels(
     return list(rows) if per_class is None else _keep_labels(rows, per_class, seed)
 
 
-def _draw_split(rows: Sequence[Row], fraction: float, seed: int) -> list[Row]:
-    """Draw whole groups into 'val', until each class has its share there."""
+def draw_split(rows: Sequence[Row], fraction: float, seed: int) -> list[Row]:
+    """Draw whole groups into 'val', until each class has its share there.
+
+    Args: See :func:`split_labels`.
+
+    Raises:
+        UserError: if a class has one image, or all images are in one group.
+    """
     sizes = Counter(row.label for row in rows)
     few = [label for label, size in sizes.items() if size == 1]
     check(

@@ -12,8 +12,8 @@ from mmengine.logging import print_log
 from mmpretrain.registry import HOOKS
 
 from ..engine.bootstrap import BootstrapHook
-from ..engine.flops import stage_costs
 from ..errors import UserError, check
+from ..flops import stage_costs
 from .loops import ExactEpochLoop
 from .rescale import base_rates, replay_schedule
 

@@ -23,5 +23,6 @@ except ImportError as error:
 from .data import SegFolder
 from .hook import SegmentationPictureHook
 from .metric import ClassIoU
+from .table import SegTable
 
-__all__ = ['ClassIoU', 'SegFolder', 'SegmentationPictureHook']
+__all__ = ['ClassIoU', 'SegFolder', 'SegTable', 'SegmentationPictureHook']

@@ -77,7 +77,7 @@ class SegFolder(BaseSegDataset):
         )
         maps = Path(self.data_prefix['seg_map_path'])
         _check_maps_exist(data, folder, maps, self.seg_map_suffix)
-        _check_map_sizes(data, maps)
+        check_map_sizes(data, maps)
         return data
 
     def prepare_data(self, idx: int) -> dict:
@@ -107,7 +107,8 @@ def _check_maps_exist(data: list[dict], folder: Path, maps: Path, suffix: str) -
         )
 
 
-def _check_map_sizes(data: list[dict], maps: Path) -> None:
+def check_map_sizes(data: list[dict], maps: Path) -> None:
+    """Raise :class:`UserError` if a label map has not the size of its image."""
     with ThreadPoolExecutor() as pool:  # reads only the headers
         sizes = list(pool.map(_sizes, data))
     wrong = [(d, s) for d, s in zip(data, sizes, strict=True) if s[0] != s[1]]

@@ -4,12 +4,15 @@ import contextlib
 import csv
 import io
 import json
+import re
 import shutil
 from collections import Counter
 
+import numpy as np
 import pytest
 import torch
 from mmengine.config import Config
+from PIL import Image
 
 from tests.image_files import picture
 from tests.tiny import run_tool
@@ -191,3 +194,24 @@ def test_a_second_pretraining_does_not_touch_the_first(folder, pretrained):
     line = error_of('pretrain', folder / 'photos', '--out', run, *SHORT)
     assert f'bootmae train {run}/config.py --resume' in line
     assert before == {p: p.stat().st_mtime_ns for p in run.glob('*')}
+
+
+def test_segmentation_of_pairs_of_files(pretrained, tmp_path):
+    pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
+    for i in range(4):
+        picture(tmp_path / f'scenes/{i}.png', (20, 28))
+        mask = np.zeros((20, 28), np.uint8)
+        mask[5:15, 5:15] = 255
+        Image.fromarray(mask).save(tmp_path / f'scenes/{i}_mask.png')
+    run = tmp_path / 'c'
+    args = ['--out', run, '--epochs', 1, '--val-fraction', 0.5, '--batch-size', 2]
+    printed = output_of('segment', pretrained[0], tmp_path / 'scenes', *args)
+    assert '4 scenes, 2 train; 2 classes: background, foreground' in printed
+    cfg = Config.fromfile(run / 'config.py')
+    assert cfg.model.backbone.init_cfg.checkpoint == str(pretrained[0] / 'epoch_4.pth')
+    assert cfg.model.backbone.img_size == 16 and cfg.crop_size == (16, 16)
+    meta = torch.load(run / 'epoch_1.pth', weights_only=False)['meta']
+    assert list(meta['dataset_meta']['classes']) == ['background', 'foreground']
+    tested = output_of('test', run / 'config.py', run / 'epoch_1.pth')
+    score = re.search(r'mIoU ([\d.]+)', printed)[1]
+    assert f'mIoU {score}' in tested

@@ -10,7 +10,7 @@ from mmengine.hooks import Hook
 from mmpretrain.registry import MODELS, RUNNERS
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine import BootstrapHook, bootstrap
+from bootmae_plugin.engine import BootstrapHook, bootstrap, strict_runner
 from bootmae_plugin.engine.strict_runner import warn_without_hook
 from tests.reliability import resuming
 from tests.tiny import tiny_config
@@ -142,7 +142,8 @@ def warnings(monkeypatch) -> list[str]:
         assert (logger, level) == ('current', logging.WARNING)
         found.append(text)
 
-    monkeypatch.setattr(bootstrap, 'print_log', collect)
+    for module in (bootstrap, strict_runner):
+        monkeypatch.setattr(module, 'print_log', collect)
     return found
 
 

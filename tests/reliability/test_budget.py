@@ -8,7 +8,7 @@ from mmengine.hooks import Hook
 from mmpretrain.registry import HOOKS, RUNNERS
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine.flops import stage_costs
+from bootmae_plugin.flops import stage_costs
 from bootmae_plugin.reliability import budget
 from tests.reliability.resuming import StopHook, Stopped  # noqa: F401
 from tests.tiny import tiny_config
