@@ -19,9 +19,9 @@ from ..hints import FILES
 from ..reliability import Interrupted
 from .outcome import report_errors
 
-# torch's DistributedDataParallel warns about what mmengine and it do by themselves, and
-# DeiTClsHead about a teacher, which finetuning with labels does not need. For two classes,
-# mmsegmentation suggests one output; two are as good.
+# torch's DistributedDataParallel warns about what mmengine and it do by themselves,
+# DeiTClsHead about a teacher, which finetuning with labels does not need, and
+# mmsegmentation about two outputs for two classes, which are as good as one.
 NOISE = (
     '.*broadcast_buffers',
     'Grad strides do not match',
