@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 import torch
 from mmengine.logging import print_log
@@ -152,11 +153,63 @@ def _resize_position(weights: Weights, encoder: nn.Module) -> None:
         )
 
 
+def _resize_patches(weights: Weights, encoder: nn.Module) -> None:
+    """Resample the projection of patches of another size, in place."""
+    from timm.layers import resample_patch_embed
+
+    given, own = weights[LANDMARKS[0]], encoder.patch_embed.proj.weight
+    if given.ndim == 4 and given.shape[:2] == own.shape[:2] != given.shape:
+        old, new = list(given.shape[2:]), list(own.shape[2:])
+        if old != new:
+            weights[LANDMARKS[0]] = resample_patch_embed(given, new)
+            print_log(
+                f'patch projection resampled from {old[0]}x{old[1]} to '
+                f'{new[0]}x{new[1]} pixels',
+                'current',
+                logging.WARNING,
+            )
+
+
+class EncoderSizes(NamedTuple):
+    """Sizes of an encoder that its weights show; the number of heads they do not.
+
+    Attributes:
+        embed_dims: Width of the tokens.
+        num_layers: Number of blocks.
+        mlp_ratio: Width of the hidden layer over that of the tokens.
+        distilled: Whether it has a distillation token.
+    """
+
+    embed_dims: int
+    num_layers: int
+    mlp_ratio: float
+    distilled: bool
+
+
+def read_sizes(path: str) -> EncoderSizes:
+    """Return the sizes of the encoder in a checkpoint.
+
+    Raises:
+        UserError: if the file cannot be read or holds no encoder.
+    """
+    weights, _, _ = _find_encoder(state_dict_of(read_checkpoint(path)), None, path)
+    width = weights[LANDMARKS[0]].shape[0]
+    blocks = {key.split('.')[1] for key in weights if key.startswith('blocks.')}
+    hidden = weights.get('blocks.0.mlp.fc1.weight')
+    check(
+        hidden is not None,
+        f'checkpoint {path} has no transformer block: give a vision transformer',
+    )
+    ratio = hidden.shape[0] / width
+    return EncoderSizes(width, len(blocks), ratio, 'dist_token' in weights)
+
+
 def load_encoder(
     encoder: nn.Module,
     path: str,
     prefix: str | None = None,
     allow: str | Sequence[str] = (),
+    resample_patches: bool = False,
 ) -> None:
     """Load a pretrained encoder; every key must be found and none may be left over.
 
@@ -174,6 +227,8 @@ def load_encoder(
         allow: Keys that may be missing, and keep their initial values, or be left over.
             An entry that ends in a dot allows all keys that begin with it. The log
             names every such key at WARNING level. Defaults to (): none.
+        resample_patches: Resample the projection of patches of another size (FlexiViT,
+            arXiv:2212.08013, by timm). Defaults to False: it is an error.
 
     Raises:
         UserError: if the file cannot be read, or its encoder does not match.
@@ -194,6 +249,8 @@ def load_encoder(
     given, rest, prefix = _find_encoder(weights, prefix, path)
     _match_token_rows(given, encoder, allowed)
     _resize_position(given, encoder)
+    if resample_patches:
+        _resize_patches(given, encoder)
     own = encoder.state_dict()
     for key in sorted(own.keys() ^ given.keys()):
         if allowed(key):

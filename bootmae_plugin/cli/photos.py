@@ -116,6 +116,7 @@ def given_command(name: str, argv: list[str] | None) -> str:
 def train_config(config: Path, args: argparse.Namespace) -> None:
     """Train a config in its folder, as ``bootmae train`` does."""
     options = train.parse_args([str(config)])
+    options.command = args.note
     try:
         train.train(options)
     finally:

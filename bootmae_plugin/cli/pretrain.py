@@ -13,7 +13,7 @@ from mmengine.registry import init_default_scope
 
 from .. import config_path
 from ..configuration.compose import write_config
-from ..configuration.photos import limit_batch, pretraining
+from ..configuration.photos import limit_batch, new_encoder, pretraining, start_from
 from ..errors import check
 from ..hints import command
 from ..preparation.labels import find_images
@@ -27,6 +27,8 @@ from .photos import (
     train_config,
 )
 
+ARCH = 'deit-tiny'
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser('pretrain', __doc__)
@@ -37,8 +39,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=96,
         help='side of the images in pixels (default: 96)',
     )
+    parser.add_argument('--arch', help=f'architecture (default: {ARCH})')
     parser.add_argument(
-        '--arch', default='deit-tiny', help='architecture (default: deit-tiny)'
+        '--from',
+        dest='weights',
+        metavar='WEIGHTS',
+        help='start from the folder of a run, or from a checkpoint of this plugin, '
+        'timm, MAE or mmpretrain (also timm:PATH); sizes of image and patch may differ',
     )
     parser.add_argument(
         '--skip-bad', action='store_true', help='leave unreadable images out'
@@ -57,15 +64,19 @@ def pretrain(args: argparse.Namespace) -> None:
         number > 1,
         f'{args.photos} has 1 image: pretraining needs thousands to learn something',
     )
-    base, options = pretraining(
-        args.photos, number, args.size, args.arch, args.skip_bad
-    )
+    if args.weights is None:
+        encoder = new_encoder(args.arch or ARCH)
+    else:
+        encoder = start_from(args.weights, args.arch)
+    base, options = pretraining(args.photos, number, args.size, encoder, args.skip_bad)
     batch = limit_batch(Config.fromfile(config_path(base)), number, args.batch_size)
     options |= {'train_dataloader.batch_size': batch, **length_options(args)}
     config = write_config(args.out, base, options, args.note)
+    name = encoder.get('model.backbone.arch', ARCH)
+    name = name if isinstance(name, str) else f'{name["embed_dims"]} channels'
     where = 'read from disk in every epoch' if '-disk' in base else 'held in memory'
     print(
-        f'{number:,} photos of {args.size}x{args.size}, {where}; {args.arch}, config '
+        f'{number:,} photos of {args.size}x{args.size}, {where}; {name}, config '
         f'{config}'
     )
     train_config(config, args)

@@ -7,9 +7,10 @@ from typing import Any
 from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
+from ..checkpoints.load import read_sizes
 from ..errors import check
 from ..models.layers import resolve_arch
-from .runs import Run
+from .runs import Run, open_run
 
 # The recipe of bootmae pretrain; its twin -disk is for more images than fit in memory.
 RECIPE = 'selfsup/bootmae_deit-tiny_folder'
@@ -46,8 +47,8 @@ def fits_in_memory(number: int, img_size: int) -> bool:
     return 2 * 3 * img_size**2 * number < SHARE_OF_MEMORY * memory
 
 
-def encoder_class(arch: str) -> Any:
-    """Return the encoder class of an architecture, such as 'deit-tiny'.
+def new_encoder(arch: str) -> dict[str, Any]:
+    """Return overrides that train an architecture, such as 'deit-tiny', from scratch.
 
     Raises:
         UserError: if there is none of this name; the message lists all.
@@ -56,11 +57,67 @@ def encoder_class(arch: str) -> Any:
     zoos = [MODELS.get(known).arch_zoo for known in ENCODERS.values()]
     names = [key for zoo in zoos for key in zoo]
     check(arch in names, f'--arch {arch} is unknown: choose one of {", ".join(names)}')
-    return MODELS.get(name)
+    return {'model.backbone.type': name, 'model.backbone.arch': arch}
+
+
+def start_from(weights: str, arch: str | None) -> dict[str, Any]:
+    """Return overrides that start a pretraining from weights of any size of patches.
+
+    Args:
+        weights: Folder of a run, or a checkpoint of this plugin, timm, MAE or
+            mmpretrain, also as 'timm:PATH'.
+        arch: Architecture that the user asked for. Defaults to that of the weights.
+
+    Raises:
+        UserError: if there are no weights, or they are of another architecture.
+    """
+    path = Path(weights.removeprefix('timm:'))
+    if path.is_dir():
+        run = open_run(path)
+        path, encoder = run.checkpoint, encoder_of(run)
+        kept = ('type', 'arch', 'pos_embed')
+        options = {k: v for k, v in encoder.items() if k.split('.')[-1] in kept}
+    else:
+        check(
+            path.is_file(),
+            f'--from {weights} does not exist: give the folder of a run or a file; '
+            "timm's weights: model.safetensors of the model on huggingface.co/timm",
+        )
+        options = _architecture_of(path)
+    found = options.get('model.backbone.arch', 'deit-tiny')
+    check(
+        arch in (None, found),
+        f'--arch {arch}, but the weights {weights} are of {found}: leave --arch out',
+    )
+    start = dict(
+        type='Pretrained', checkpoint=str(path.absolute()), resample_patches=True
+    )
+    return options | {'model.backbone.init_cfg': start}
+
+
+def _architecture_of(path: Path) -> dict[str, Any]:
+    """Return the encoder class and the architecture of the weights in a file."""
+    sizes = read_sizes(str(path))
+    encoder = MODELS.get(ENCODERS['deit' if sizes.distilled else 'vit'])
+    arch = dict(
+        embed_dims=sizes.embed_dims,
+        num_layers=sizes.num_layers,
+        num_heads=max(sizes.embed_dims // 64, 1),
+    )
+    names = [name for name, known in encoder.arch_zoo.items() if known == arch]
+    if not names or sizes.mlp_ratio != 4:
+        arch |= dict(_delete_=True, mlp_ratio=sizes.mlp_ratio)
+    else:
+        arch = names[0]
+    return {'model.backbone.type': encoder.__name__, 'model.backbone.arch': arch}
 
 
 def pretraining(
-    photos: Path, number: int, img_size: int, arch: str, skip_bad: bool = False
+    photos: Path,
+    number: int,
+    img_size: int,
+    encoder: dict[str, Any],
+    skip_bad: bool = False,
 ) -> tuple[str, dict[str, Any]]:
     """Return the shipped config that pretrains on photos, and its overrides.
 
@@ -68,15 +125,13 @@ def pretraining(
         photos: Folder of the images.
         number: Number of the images.
         img_size: Side in pixels.
-        arch: Name of an architecture.
+        encoder: Overrides of :func:`start_from` or :func:`new_encoder`.
         skip_bad: Leave unreadable images out. Defaults to False.
     """
-    encoder = encoder_class(arch)
     options = {
         'data_root': str(photos.absolute()),
         'img_size': img_size,
-        'model.backbone.type': encoder.__name__,
-        'model.backbone.arch': arch,
+        **encoder,
         'model.backbone.patch_size': patch_size_for(img_size),
     }
     if fits_in_memory(number, img_size):

@@ -25,6 +25,9 @@ from .masking import Mask
 from .patches import Geometry, PatchEmbed, grid_of
 from .pooling import check_out_type, pool_tokens
 
+# Keys of an init_cfg of type 'Pretrained', beside its checkpoint; see load_encoder.
+LOADING = ('prefix', 'allow', 'resample_patches')
+
 
 @MODELS.register_module()
 class MaskedViT(BaseBackbone):
@@ -143,7 +146,7 @@ class MaskedViT(BaseBackbone):
         cfg = self.init_cfg
         if isinstance(cfg, dict) and cfg.get('type') == 'Pretrained':
             if not self.is_init:
-                options = {k: cfg[k] for k in ('prefix', 'allow') if k in cfg}
+                options = {k: cfg[k] for k in LOADING if k in cfg}
                 load_encoder(self, cfg['checkpoint'], **options)
                 self.is_init = True
         else:

@@ -3,8 +3,10 @@
 import logging
 
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
+from timm.layers import resample_patch_embed
 
 from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints import load
@@ -196,3 +198,30 @@ def test_a_backbone_of_any_kind(tmp_path):
         assert same(ours, other)
     with pytest.raises(UserError, match='unexpected keys: a.b.weight'):
         load_module(other, path)
+
+
+def test_patches_of_another_size_are_resampled_on_request(tmp_path, log):
+    """timm's resampling; the features of a smooth image at twice the size agree."""
+    small, large = encoder(), encoder(img_size=64, patch_size=8)
+    path = save(tmp_path / 'a.pth', small.state_dict())
+    with pytest.raises(UserError, match='other shapes.*patch_embed.proj.weight'):
+        load_encoder(large, path)
+    load_encoder(large, path, resample_patches=True)
+    expected = resample_patch_embed(small.patch_embed.proj.weight, [8, 8])
+    assert torch.equal(large.patch_embed.proj.weight, expected)
+    assert (logging.WARNING, 'patch projection resampled from 4x4 to 8x8 pixels') in log
+    image = torch.randn(1, 3, 32, 32).repeat_interleave(2, 2).repeat_interleave(2, 3)
+    tokens = small.patch_embed(image[..., ::2, ::2]), large.patch_embed(image)
+    assert torch.nn.functional.cosine_similarity(*tokens, dim=-1).mean() > 0.9
+
+
+@pytest.mark.parametrize(
+    ('name', 'sizes'),
+    [
+        ('vit_tiny_patch16_224', (192, 12, 4.0, False)),
+        ('deit_tiny_distilled_patch16_224', (192, 12, 4.0, True)),
+    ],
+)
+def test_the_sizes_of_an_encoder_of_timm(name, sizes, tmp_path):
+    save_file(timm.create_model(name).state_dict(), tmp_path / 'a.safetensors')
+    assert load.read_sizes(str(tmp_path / 'a.safetensors')) == sizes

@@ -10,9 +10,11 @@ from collections import Counter
 
 import numpy as np
 import pytest
+import timm
 import torch
 from mmengine.config import Config
 from PIL import Image
+from safetensors.torch import save_file
 
 from tests.image_files import picture
 from tests.tiny import run_tool
@@ -215,3 +217,37 @@ def test_segmentation_of_pairs_of_files(pretrained, tmp_path):
     tested = output_of('test', run / 'config.py', run / 'epoch_1.pth')
     score = re.search(r'mIoU ([\d.]+)', printed)[1]
     assert f'mIoU {score}' in tested
+
+
+def test_pretraining_starts_from_timm_at_another_size(folder, tmp_path):
+    model = timm.create_model('deit_tiny_distilled_patch16_224', depth=1)
+    weights = tmp_path / 'timm.safetensors'
+    save_file(model.state_dict(), weights)
+    args = ['--from', f'timm:{weights}', '--out', tmp_path / 'run', *SHORT]
+    printed = output_of('pretrain', folder / 'photos', *args)
+    assert '192 channels' in printed
+    cfg = Config.fromfile(tmp_path / 'run/config.py').model.backbone
+    assert (cfg.type, cfg.arch.num_layers, cfg.arch.num_heads) == ('MaskedDeiT', 1, 3)
+    assert 'interpolated from 14x14 to 4x4 patches' in printed
+    assert 'resampled from 16x16 to 4x4 pixels' in printed
+    trained = torch.load(tmp_path / 'run/epoch_4.pth', weights_only=False)['state_dict']
+    pairs = [
+        (trained[f'backbone.{key}'], value)
+        for key, value in model.state_dict().items()
+        if key.startswith('blocks.') and value.ndim == 2
+    ]
+    assert len(pairs) == 4
+    assert all((a - b).abs().max() < 0.01 < b.abs().max() for a, b in pairs)
+
+
+def test_pretraining_continues_from_a_run(pretrained, folder, tmp_path):
+    args = ['--from', pretrained[0], '--out', tmp_path / 'run', *SHORT]
+    output_of('pretrain', folder / 'photos', *args)
+    start = Config.fromfile(tmp_path / 'run/config.py').model.backbone.init_cfg
+    assert start.checkpoint == str(pretrained[0] / 'epoch_4.pth')
+    line = error_of('pretrain', folder / 'photos', *args[:4], '--arch', 'vit-tiny')
+    assert 'are of deit-tiny: leave --arch out' in line
+    args[1] = 'nowhere.pth'
+    assert '--from nowhere.pth does not exist' in error_of(
+        'pretrain', folder / 'photos', *args
+    )
