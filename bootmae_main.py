@@ -112,6 +112,8 @@ def run_module(name: str, argv: list[str] | None = None, framework=True) -> None
     global registers_later
     registers_later = True
     before = exit_on_signals()
+    if not framework and hasattr(signal, 'SIGPIPE'):
+        signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # bootmae configs | head
     try:
         # The framework prints which of its optional parts are missing.
         with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -82,6 +83,7 @@ def test_wheel_is_complete(wheels, origin, tmp_path):
         for p in (ROOT / 'bootmae_plugin').rglob('*.py')
         if '.mim' not in p.parts
     }
+    assert (package / 'py.typed').is_file()
     assert len(list(tmp_path.glob('bootmae_plugin-*.dist-info/licenses/LICENSE'))) == 1
     assert {p.name.split('-')[0] for p in tmp_path.iterdir()} == {
         'bootmae_plugin',
@@ -89,6 +91,21 @@ def test_wheel_is_complete(wheels, origin, tmp_path):
     }
     (entry_points,) = tmp_path.glob('*.dist-info/entry_points.txt')
     assert 'bootmae = bootmae_main:main' in entry_points.read_text().splitlines()
+
+
+def test_the_source_distribution_has_what_the_tests_need(wheels):
+    (archive,) = wheels['sdist'].parent.glob('*.tar.gz')
+    with tarfile.open(archive) as tar:
+        names = {name.partition('/')[2] for name in tar.getnames()}
+    folders = ('tests', 'tools', 'configs', 'docs', 'bootmae_plugin')
+    needed = {
+        path.relative_to(ROOT).as_posix()
+        for folder in folders
+        for path in (ROOT / folder).rglob('*')
+        if path.suffix in ('.py', '.sh', '.md', '.yml', '.typed')
+    }
+    needed |= {'README.md', 'ruff.toml', 'bootmae_main.py', 'setup.cfg', 'LICENSE'}
+    assert needed - names == set()
 
 
 @pytest.fixture(scope='module')

@@ -102,10 +102,10 @@ def test_configs_lists_names_that_can_be_given(capsys, monkeypatch, tmp_path):
     name, text = capsys.readouterr().out.splitlines()
     assert name == 'benchmarks/finetune/deit-tiny_cifar10'
     assert text.strip().startswith('Full finetuning on CIFAR-10, 100 epochs')
-    path = str(ROOT / 'configs/benchmarks/finetune/deit-tiny_cifar10.py')
+    path = 'configs/benchmarks/finetune/deit-tiny_cifar10.py'
     monkeypatch.chdir(tmp_path)
     for given in (name, f'configs/{name}.py', 'finetune/deit-tiny_cifar10'):
-        assert find_config(given) == path
+        assert find_config(given).endswith(f'/{path}')
     with pytest.raises(SystemExit, match="error: no config has 'xyz' in its name"):
         bootmae_main.main(['configs', 'xyz'])
 

@@ -154,7 +154,8 @@ def test_training_refuses_before_it_starts(tmp_path):
     ],
 )
 def test_configs_are_found_by_path_and_by_name(name, path):
-    assert find_config(name) == path
+    # In a source distribution, .mim has copies of the configs.
+    assert find_config(name).endswith(path.removeprefix(str(ROOT)))
 
 
 @pytest.mark.parametrize(
