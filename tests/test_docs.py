@@ -1,4 +1,4 @@
-"""The code of README and docs: Python is run, commands are read by their parsers.
+"""The code of README, docs and notebook: Python is run, commands are parsed.
 
 A block that cannot be checked has a comment above it that says why:
 ``<!-- not run: needs a GPU -->``.
@@ -8,6 +8,7 @@ import ast
 import contextlib
 import importlib
 import io
+import json
 import re
 import shlex
 from configparser import ConfigParser
@@ -80,6 +81,19 @@ def test_python_runs(block, tmp_path, monkeypatch):
         return
     monkeypatch.chdir(tmp_path)
     exec(compile(code, f'{block.page}:{block.line}', 'exec'), {'__name__': 'docs'})
+
+
+def test_the_notebook_runs_and_its_outputs_are_saved(tmp_path, monkeypatch):
+    text = (ROOT / 'docs/first_steps.ipynb').read_text(encoding='utf-8')
+    assert len(text) < 100_000
+    cells = [c for c in json.loads(text)['cells'] if c['cell_type'] == 'code']
+    assert all(cell['outputs'] for cell in cells)
+    monkeypatch.chdir(tmp_path)
+    names = {'__name__': 'notebook'}
+    for number, cell in enumerate(cells, 1):
+        exec(compile(''.join(cell['source']), f'cell {number}', 'exec'), names)
+    assert (tmp_path / 'work_dirs/first_steps/stage_2.pth').is_file()
+    assert names['picture'].size > (4 * 32, 6 * 32)  # four columns, six digits
 
 
 def commands(code: str) -> list[list[str]]:
