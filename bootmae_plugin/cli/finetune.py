@@ -23,6 +23,7 @@ from .photos import (
     add_label_options,
     add_run_options,
     choose_device,
+    continue_run,
     given_command,
     labeled_rows,
     length_options,
@@ -44,6 +45,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def finetune(args: argparse.Namespace) -> None:
     choose_device(args.device)
     init_default_scope('mmpretrain')
+    if continue_run(args):
+        return
     source, rows = open_run(args.run), labeled_rows(args)
     classes = {row.label for row in rows}
     splits = {row.split for row in rows}

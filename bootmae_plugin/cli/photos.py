@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 
+from ..configuration.compose import NAME
 from ..datasets.labels import TABLE, Row, write_table
 from ..errors import check
 from ..hints import command
@@ -32,6 +33,9 @@ def add_run_options(parser: argparse.ArgumentParser, epochs: str) -> None:
     )
     length.add_argument('--epochs', type=int, help=f'default: {epochs}')
     parser.add_argument('--batch-size', type=int, help='images per step')
+    parser.add_argument(
+        '--resume', action='store_true', help='continue the run in --out as it began'
+    )
     parser.add_argument(
         '--device', choices=['cpu', 'cuda'], help='default: a GPU, if there is one'
     )
@@ -113,9 +117,25 @@ def given_command(name: str, argv: list[str] | None) -> str:
     return f'{command(name)} {shlex.join(words)}'
 
 
+def continue_run(args: argparse.Namespace) -> bool:
+    """Continue the run in ``--out``, if ``--resume`` says so; return whether it did.
+
+    Raises:
+        UserError: if there is none.
+    """
+    if args.resume:
+        config = args.out / NAME
+        check(
+            config.is_file(),
+            f'--resume, but {args.out} has no run to continue: leave --resume out',
+        )
+        train_config(config, args)
+    return args.resume
+
+
 def train_config(config: Path, args: argparse.Namespace) -> None:
     """Train a config in its folder, as ``bootmae train`` does."""
-    options = train.parse_args([str(config)])
+    options = train.parse_args([str(config), *(['--resume'] if args.resume else [])])
     options.command = args.note
     try:
         train.train(options)

@@ -22,6 +22,7 @@ from .outcome import make_parser
 from .photos import (
     add_run_options,
     choose_device,
+    continue_run,
     given_command,
     length_options,
     train_config,
@@ -59,6 +60,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def pretrain(args: argparse.Namespace) -> None:
     choose_device(args.device)
     init_default_scope('mmpretrain')
+    if continue_run(args):
+        return
     number = len(find_images(args.photos))
     check(
         number > 1,

@@ -25,6 +25,7 @@ from .outcome import make_parser
 from .photos import (
     add_run_options,
     choose_device,
+    continue_run,
     given_command,
     length_options,
     save_rows,
@@ -54,6 +55,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def segment(args: argparse.Namespace) -> None:
     choose_device(args.device)
     init_default_scope('mmpretrain')
+    if continue_run(args):
+        return
     check(
         0 < args.val_fraction < 1,
         f'--val-fraction {args.val_fraction}: give a share between 0 and 1',

@@ -47,6 +47,8 @@ def test_a_light_subcommand_starts_without_torch(name):
 
 @pytest.mark.parametrize('name', NAMES)
 def test_every_subcommand_has_a_main_and_shows_its_help(name, capsys):
+    if name == 'segment':
+        pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
     module = importlib.import_module(bootmae_main.find_command(name))
     with pytest.raises(SystemExit) as stop:
         module.main(['--help'])

@@ -86,7 +86,7 @@ def test_a_run_is_repeated_and_continued_from_its_config(pretrained, tmp_path):
     (part / 'last_checkpoint').unlink()
     for name in ('epoch_4.pth', 'stage_4.pth'):
         (part / name).unlink()
-    printed = output_of('train', part / 'config.py', '--resume')
+    printed = output_of('pretrain', 'photos', '--out', part, *SHORT, '--resume')
     assert 'epoch 4/4' in printed and 'epoch 3/4' not in printed
     assert (part / 'epoch_4.pth').is_file()
 
@@ -153,6 +153,7 @@ def test_probe_gives_the_figures_of_knn_and_linear_probe(folder, pretrained):
         ('pretrain', ['{photos}', '--epochs', '2'], ['num_stages=4', 'epochs (2)']),
         ('pretrain', ['{photos}', '--batch-size', '0'], ['--batch-size 0']),
         ('pretrain', ['{photos}', '--hours', '-1'], ['--hours -1']),
+        ('pretrain', ['{photos}', '--resume'], ['no run to continue']),
         ('pretrain', ['{broken}'], ['1 of 3 images cannot be read', 'x.png']),
         ('finetune', ['nowhere', '{photos}'], ['nowhere does not exist']),
         ('finetune', ['{photos}', '{photos}'], ['not the folder of a run']),
@@ -182,7 +183,7 @@ def test_bad_input_is_one_line(name, args, words, folder, pretrained, tmp_path):
 
 
 def test_bad_photos_are_left_out_on_request(folder, tmp_path):
-    shutil.copytree(folder / 'photos', tmp_path / 'photos')
+    shutil.copytree(folder / 'photos/dog', tmp_path / 'photos')
     (tmp_path / 'photos/x.png').write_bytes(b'no image')
     args = [tmp_path / 'photos', '--out', tmp_path / 'run', *SHORT]
     assert 'cannot be read' in error_of('pretrain', *args)
