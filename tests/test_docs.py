@@ -123,6 +123,8 @@ def check_tool(module: str, words: list[str]) -> None:
     words = [stand_in.get(word, word) for word in words]
     args = importlib.import_module(module).parse_args(words)
     config = getattr(args, 'config', None)
+    if config and config.startswith(('runs/', 'work_dirs/')):
+        return  # a run has made it
     if config and 'segmentation' in config and find_spec('mmseg') is None:
         find_config(config)
     elif config:  # refuses options that nothing reads
