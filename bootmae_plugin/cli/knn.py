@@ -1,14 +1,23 @@
 """Evaluate a pretrained encoder by k nearest neighbors.
 
-The features are those of a linear probe, and are cached likewise.
+The features are those of a linear probe, and are cached likewise. Their effective rank
+says how many directions they use (RankMe).
 """
 
 import argparse
+import time
 
 from ..errors import check
 from ..evaluation import knn_accuracy
 from .common import run
-from .features import add_arguments, load_feature_sets, write_figures
+from .features import (
+    add_arguments,
+    load_feature_sets,
+    make_result,
+    parse,
+    with_drawn_labels,
+    write_figures,
+)
 from .outcome import make_parser
 
 
@@ -24,17 +33,53 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=0.07,
         help='a neighbor of similarity s has weight exp(s / temperature) (0.07)',
     )
-    return parser.parse_args(argv)
+    parser.add_argument(
+        '--center',
+        action='store_true',
+        help='subtract the mean of the training features before the cosine',
+    )
+    parser.add_argument(
+        '--seeds',
+        type=int,
+        default=3,
+        help='number of draws with --labels-per-class (default: 3)',
+    )
+    return parse(parser, 'knn', argv)
 
 
 def evaluate_knn(args: argparse.Namespace) -> None:
     check(args.temperature > 0, f'--temperature {args.temperature} must be positive')
-    figures = {}
-    for pool, data in load_feature_sets(args).items():
-        figures[pool] = {k: knn_accuracy(data, k, args.temperature) for k in args.k}
-        for k, score in figures[pool].items():
-            print(f'{pool}  {k}-NN top-1 {score:.2f} %')
-    write_figures(args.out, figures)
+    check(
+        'attentive' not in args.pool,
+        '--pool attentive is learned with labels: only linear-probe has it',
+    )
+    if args.labels_per_class is None:
+        args.seeds = 1  # nothing is drawn
+    figures, results = {}, []
+    for features in load_feature_sets(args):
+        figures[features.name], said = {}, []
+        for k in args.k:
+            start = time.perf_counter()
+            scores = []
+            for _, data in with_drawn_labels(args, features.data):
+                scores.append(knn_accuracy(data, k, args.temperature, args.center))
+            protocol = f'{k}-NN' + ', centered' * args.center
+            result = make_result(
+                args,
+                features,
+                protocol,
+                labels=len(data.train) // (1 + args.flip),
+                scores=tuple(scores),
+                seeds=tuple(range(args.seeds)),
+                seconds=time.perf_counter() - start,
+            )
+            results.append(result)
+            figures[features.name][k] = result.mean
+            spread = f' ± {result.std:.2f}' if args.seeds > 1 else ''
+            said.append(f'{protocol} top-1 {result.mean:.2f}{spread} %')
+        said.append(f'effective rank {features.rank:.1f}')
+        print(features.name, *said, sep='  ')
+    write_figures(args, figures, results)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -50,10 +50,21 @@ def knn_predict(
     return torch.cat(predicted)
 
 
-def knn_accuracy(data: FeatureSet, k: int = 20, temperature: float = 0.07) -> float:
-    """Return the top-1 accuracy in percent on the test images; see knn_predict."""
+def knn_accuracy(
+    data: FeatureSet, k: int = 20, temperature: float = 0.07, center: bool = False
+) -> float:
+    """Return the top-1 accuracy in percent on the test images; see knn_predict.
+
+    Args:
+        data: Features of training and test images.
+        k, temperature: As of :func:`knn_predict`.
+        center: Subtract the mean of the training features from all first, so that a
+            part that all images share does not hide the differences. Defaults to False.
+    """
+    train, test = data.train, data.test
+    if center:
+        mean = train.mean(dim=0)
+        train, test = train - mean, test - mean
     classes = int(max(data.train_labels.max(), data.test_labels.max())) + 1
-    predicted = knn_predict(
-        data.test, data.train, data.train_labels, classes, k, temperature
-    )
+    predicted = knn_predict(test, train, data.train_labels, classes, k, temperature)
     return 100 * float((predicted == data.test_labels).float().mean())

@@ -3,7 +3,6 @@
 import logging
 
 import torch
-import torch.nn.functional as F
 from mmengine import dist
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
@@ -14,26 +13,18 @@ from ..engine.unwrap import unwrap_model
 from ..errors import check
 from .features import FeatureSet, extract_features
 from .knn import knn_accuracy
+from .spectrum import effective_rank, feature_std
 
-COLLAPSED = 0.05
-
-
-def feature_std(features: Tensor) -> float:
-    """Return the spread of features (N, D): about 1 in all directions, 0 collapsed.
-
-    The standard deviation over the images of each channel of the L2-normalized
-    features, averaged over the channels, times sqrt(D) (SimSiam, section 4).
-    """
-    std = F.normalize(features, dim=1).std(dim=0, correction=0)
-    return float(std.mean() * features.shape[1] ** 0.5)
+# Features are all the same, or lie on a line.
+MIN_STD, MIN_RANK = 0.05, 2.0
 
 
 @HOOKS.register_module()
 class KNNHook(Hook):
-    """Log k-NN top-1 and the spread of the features every n epochs of pretraining.
+    """Log k-NN top-1, spread and effective rank of the features while pretraining.
 
     The losses of the run are the same with and without the hook. It warns about a
-    teacher whose features have collapsed.
+    teacher whose features have collapsed to a point or a line.
 
     Args:
         train: Config of the labeled training images (``InMemoryImages``).
@@ -96,17 +87,21 @@ class KNNHook(Hook):
             encoded, train.labels, features(model.backbone, test.images), test.labels
         )
         values = dict(
-            knn_top1=knn_accuracy(data, self.k), feature_std=feature_std(encoded)
+            knn_top1=knn_accuracy(data, self.k),
+            feature_std=feature_std(encoded),
+            feature_rank=effective_rank(encoded),
         )
         teacher = getattr(model.target_generator, 'encoder', None)
         if teacher is not None and hasattr(teacher, 'encode') and model.stage > 1:
-            spread = feature_std(features(teacher, test.images))
-            values['teacher_std'] = spread
-            if spread < COLLAPSED:
+            target = features(teacher, test.images)
+            spread, rank = feature_std(target), effective_rank(target)
+            values.update(teacher_std=spread, teacher_rank=rank)
+            if spread < MIN_STD or rank < MIN_RANK:
                 print_log(
-                    f'the teacher has collapsed: its features have a spread of '
-                    f'{spread:.3f} (about 1 is healthy). Go back to an earlier '
-                    'checkpoint, with fewer stages or a larger EMA decay',
+                    'the teacher has collapsed: its features have a spread of '
+                    f'{spread:.3f} (about 1 is healthy) and an effective rank of '
+                    f'{rank:.1f} (1 is a line). Go back to an earlier checkpoint, with '
+                    'fewer stages or a larger EMA decay',
                     'current',
                     logging.WARNING,
                 )

@@ -1,30 +1,29 @@
 """Linear evaluation: a linear layer trained on cached features."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
-from typing import NamedTuple
+from statistics import fmean, mode
+from typing import NamedTuple, Protocol
 
 import torch
-from mmpretrain.registry import OPTIMIZERS
 from torch import Tensor
 
-from ..engine.schedulers import warmup_cosine
 from ..errors import check
 from .features import FeatureSet
+from .linear_layers import (
+    BASE_BATCH,
+    OPTIMIZER_CONFIGS,
+    RATES,
+    solve_layers,
+    train_layers,
+)
 
-# For a batch of 512, as in configs/_base_/schedules/linear_90e.py. Narrow features need
-# high rates, wide ones low: on CIFAR-10 64 flattened tokens .01, their mean .3 to 1.
-# LARS' .1 is the rate of the DeiT-Tiny / CIFAR-10 report, 5e-2 x batch / 256.
-RATES = dict(
-    sgd=(0.003, 0.01, 0.03, 0.1, 0.3, 1.0),
-    lars=(0.1, 0.3, 1.0, 3.0, 10.0, 30.0),
-)
+SOLVER = 'lbfgs'
+OPTIMIZERS = (*OPTIMIZER_CONFIGS, SOLVER)
 DECAYS = (0.0, 1e-3, 1e-2)
-OPTIMIZER_CONFIGS = dict(
-    sgd=dict(type='SGD', lr=0.0, momentum=0.9),
-    lars=dict(type='LARS', lr=0.0, momentum=0.9),
-)
-BASE_BATCH, WARMUP, WIDE = 512, 0.1, 1024
+# L-BFGS finds the minimum, which SGD from a small start only approaches.
+SOLVER_DECAYS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
+WIDE, FEW = 1024, 1000
 
 
 class LinearResult(NamedTuple):
@@ -34,7 +33,8 @@ class LinearResult(NamedTuple):
         mean: Test top-1 in percent, mean over the seeds.
         std: Its standard deviation over the seeds.
         scores: Test top-1 of each seed.
-        rate: Learning rate (for a batch of 512), chosen on held-out training images.
+        rate: Learning rate (for a batch of 512), chosen on held-out training images; 0
+            of L-BFGS, which has none.
         decay: Weight decay, chosen likewise.
         held_out: Top-1 on these held-out images, in percent.
     """
@@ -46,111 +46,120 @@ class LinearResult(NamedTuple):
     decay: float
     held_out: float
 
+    @classmethod
+    def of(
+        cls, scores: list[float], rate: float, decay: float, held_out: float
+    ) -> 'LinearResult':
+        """Make one, with mean and spread of the scores."""
+        values = torch.tensor(scores, dtype=torch.float64)
+        spread = float(values.std(correction=0))
+        return cls(float(values.mean()), spread, scores, rate, decay, held_out)
 
-class LinearLayers(NamedTuple):
-    """S linear layers, evaluated together.
+    @classmethod
+    def join(cls, parts: 'Sequence[LinearResult]') -> 'LinearResult':
+        """Join probes on different training images; the most frequent choice counts."""
+        rate, decay = mode((part.rate, part.decay) for part in parts)
+        scores = [score for part in parts for score in part.scores]
+        return cls.of(scores, rate, decay, fmean(part.held_out for part in parts))
 
-    Attributes:
-        weight: (S, C, D).
-        bias: (S, C).
-    """
 
-    weight: Tensor
-    bias: Tensor
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Return the scores (S, C, B) of features (B, D), in float32."""
-        scores = self.weight.flatten(0, 1).to(x.dtype) @ x.T
-        return scores.float().view(*self.bias.shape, len(x)) + self.bias[..., None]
+class Classifiers(Protocol):
+    """Classifiers of the same features, one for each setting."""
 
     def accuracy(self, x: Tensor, y: Tensor) -> list[float]:
-        """Return the top-1 in percent of each layer on (N, D) features, (N,) labels."""
-        parts = zip(x.split(4096), y.split(4096), strict=True)
-        right = [(self(a).argmax(dim=1) == b).sum(dim=1) for a, b in parts]
-        return [100 * int(n) / len(x) for n in torch.stack(right).sum(dim=0)]
+        """Return the top-1 in percent of each on features (N, ...), labels (N,)."""
 
 
 def mean_and_std(train: Tensor) -> tuple[Tensor, Tensor]:
-    """Return what batch norm without affine parameters uses, of (N, D) features."""
-    return train.mean(dim=0), train.std(dim=0, correction=0) + 1e-6
+    """Return what batch norm without affine parameters uses.
+
+    Args:
+        train: (N, D) features, or (N, L, D) tokens, over all of which it averages.
+    """
+    rows = train.flatten(0, -2)
+    return rows.mean(dim=0), rows.std(dim=0, correction=0) + 1e-6
 
 
 def standardize(x: Tensor, mean: Tensor, std: Tensor) -> Tensor:
-    """Standardize (N, D) features to train on.
+    """Standardize (N, D) features, or (N, L, D) tokens, to train on.
 
     Training on wide features is limited by reading them. They are stored in bfloat16
     if the CPU multiplies it natively.
     """
     capabilities = getattr(torch.cpu, 'get_capabilities', dict)()  # new in torch
     native = x.device.type == 'cpu' and capabilities.get('avx512_bf16', False)
-    dtype = torch.bfloat16 if native and x.shape[1] >= WIDE else torch.float32
+    wide = x[0].numel() >= WIDE
+    dtype = torch.bfloat16 if native and wide else torch.float32
     out = torch.empty_like(x, dtype=dtype)
     for source, target in zip(x.split(4096), out.split(4096), strict=True):
         target.copy_((source - mean) / std)
     return out
 
 
-@torch.no_grad()
-def train_layers(
-    x: Tensor,
-    y: Tensor,
-    num_classes: int,
+def choose_and_test(
+    data: FeatureSet,
     settings: Sequence[tuple[float, float]],
+    train: Callable[..., Classifiers],
     epochs: int,
-    seed: int,
-    optimizer: str = 'sgd',
-    batch_size: int = BASE_BATCH,
-    rows: Tensor | None = None,
-) -> LinearLayers:
-    """Train one layer per setting, all from the same start and on the same batches.
+    seeds: Sequence[int],
+    search_epochs: int | None = None,
+    copies: int = 1,
+) -> LinearResult:
+    """Choose a setting on held-out training images, then train and test once per seed.
 
-    The schedule is WarmupCosineLR's. The last, incomplete batch of an epoch is dropped.
-    Biases have no weight decay, and LARS does not rescale their gradients.
+    A tenth of the training images is held out. Of fewer than 1,000 images all tenths
+    are held out in turn (ten-fold cross-validation), because one would be too few.
 
     Args:
-        x: (N, D) standardized features.
-        y: (N,) labels.
-        num_classes: Number of classes.
-        settings: Learning rate (for a batch of 512) and weight decay of each layer.
-        epochs: Passes over the images.
-        seed: Seed of the initial weights and of the order of the images.
-        optimizer: 'sgd' or 'lars'. Defaults to 'sgd'.
-        batch_size: Images per step; scales the learning rate. Defaults to 512.
-        rows: (M,) indices of the images to train on. Defaults to None: all.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    rows = torch.arange(len(x)) if rows is None else rows.cpu()
-    batch_size = min(batch_size, len(rows))
-    start = 0.01 * torch.randn(num_classes, x.shape[1], generator=generator)
-    weight = start.to(x.device).repeat(len(settings), 1, 1)
-    layers = LinearLayers(weight, weight.new_zeros(weight.shape[:2]))
-    grads = LinearLayers(*map(torch.zeros_like, layers))
-    groups = []
-    for (rate, decay), w, b, *grad in zip(settings, *layers, *grads, strict=True):
-        w.grad, b.grad = grad
-        base = rate * batch_size / BASE_BATCH
-        groups.append(dict(params=[w], base=base, weight_decay=decay))
-        groups.append(dict(params=[b], base=base, weight_decay=0.0, lars_exclude=True))
-    stepper = OPTIMIZERS.build(dict(OPTIMIZER_CONFIGS[optimizer], params=groups))
+        data: Features of training and test images.
+        settings: Learning rate and weight decay of each choice.
+        train: Called with standardized features, labels, number of classes, settings,
+            epochs, seed and the indices of the images to train on.
+        epochs: Epochs of each final training.
+        seeds: Seeds of the final trainings.
+        search_epochs: Epochs for the choice. Defaults to a third of ``epochs``, at
+            most 90.
+        copies: Copies of each training image; all are on the same side of the split.
 
-    batch = x.new_empty(batch_size, x.shape[1])
-    columns = torch.arange(batch_size, device=x.device)
-    batches = len(rows) // batch_size
-    for step in range(epochs * batches):
-        if step % batches == 0:
-            order = rows[torch.randperm(len(rows), generator=generator)].to(x.device)
-        ids = order[step % batches * batch_size :][:batch_size]
-        torch.index_select(x, 0, ids, out=batch)
-        # Gradient of the mean cross-entropy at the scores: softmax - one-hot.
-        error = layers(batch).softmax(dim=1)
-        error[:, y[ids], columns] -= 1
-        error /= batch_size
-        grads.weight.copy_((error.flatten(0, 1).to(x.dtype) @ batch).view_as(weight))
-        grads.bias.copy_(error.sum(dim=2))
-        for group in stepper.param_groups:
-            group['lr'] = group['base'] * warmup_cosine(step, epochs * batches, WARMUP)
-        stepper.step()
-    return layers
+    Raises:
+        UserError: if the numbers of labels and features differ, or there are fewer than
+            two training images.
+    """
+    features, y, test, y_test = data
+    check(
+        len(features) == len(y)
+        and len(test) == len(y_test)
+        and len(features) % copies == 0,
+        f'{len(features)} training features with {len(y)} labels, {len(test)} test '
+        f'features with {len(y_test)} labels: the numbers must be equal',
+    )
+    number = len(features) // copies
+    check(number > 1, f'{number} training image: a probe needs two or more')
+    classes = int(max(y.max(), y_test.max())) + 1
+    order = torch.randperm(number, generator=torch.Generator().manual_seed(0))
+    folds = [order[: number // 10]] if number >= FEW else order.tensor_split(10)
+    search = search_epochs or min(max(epochs // 3, 1), 90)
+    right = torch.zeros(len(settings), dtype=torch.float64)
+    for fold in filter(len, folds):
+        is_held_out = torch.zeros(number, dtype=torch.bool)
+        is_held_out[fold] = True
+        is_held_out = is_held_out.repeat(copies)
+        x = standardize(features, *mean_and_std(features[~is_held_out]))
+        rows = (~is_held_out).nonzero()[:, 0]
+        layers = train(x, y, classes, settings, search, 0, rows)
+        accuracy = layers.accuracy(x[is_held_out], y[is_held_out])
+        right += len(fold) * torch.tensor(accuracy, dtype=torch.float64)
+    scores = (right / sum(map(len, folds))).tolist()
+    held_out = max(scores)
+    best = settings[scores.index(held_out)]
+
+    mean, std = mean_and_std(features)
+    x, x_test = standardize(features, mean, std), (test - mean) / std
+    tested = []
+    for seed in seeds:
+        layer = train(x, y, classes, [best], epochs, seed, torch.arange(len(x)))
+        tested += layer.accuracy(x_test, y_test)
+    return LinearResult.of(tested, *best, held_out)
 
 
 def linear_probe(
@@ -158,7 +167,7 @@ def linear_probe(
     epochs: int = 90,
     seeds: Sequence[int] = (0, 1, 2),
     rates: Sequence[float] | None = None,
-    decays: Sequence[float] = DECAYS,
+    decays: Sequence[float] | None = None,
     search_epochs: int | None = None,
     copies: int = 1,
     optimizer: str = 'sgd',
@@ -166,8 +175,8 @@ def linear_probe(
 ) -> LinearResult:
     """Train a linear layer on frozen features and test it once per seed.
 
-    Learning rate and weight decay are chosen on a held-out tenth of the training
-    images, never on the test images.
+    Learning rate and weight decay are chosen on held-out training images, never on the
+    test images; see :func:`choose_and_test`.
 
     Args:
         data: Features of training and test images.
@@ -175,13 +184,16 @@ def linear_probe(
         seeds: Seeds of the initial weights and of the order of the images.
         rates: Learning rates (for a batch of 512) to choose from. Defaults to
             ``RATES`` of the optimizer.
-        decays: Weight decays to choose from. Defaults to ``DECAYS``.
+        decays: Weight decays to choose from. Defaults to ``DECAYS``, of L-BFGS to
+            ``SOLVER_DECAYS``.
         search_epochs: Epochs for the choice. Defaults to a third of ``epochs``, at
             most 90.
         copies: Copies of each training image among the features (2 with mirrored
             ones). All copies of an image are on the same side of the split. Defaults
             to 1.
-        optimizer: 'sgd' or 'lars'. Defaults to 'sgd'.
+        optimizer: 'sgd', 'lars', or 'lbfgs', which solves for the minimum with
+            scikit-learn: a check of the others, without rate, epochs and seeds.
+            Defaults to 'sgd'.
         batch_size: Images per step; scales the learning rate. Defaults to 512.
 
     Raises:
@@ -189,41 +201,21 @@ def linear_probe(
             unknown.
     """
     check(
-        len(data.train) == len(data.train_labels)
-        and len(data.test) == len(data.test_labels)
-        and len(data.train) % copies == 0,
-        f'{len(data.train)} training features with {len(data.train_labels)} labels, '
-        f'{len(data.test)} test features with {len(data.test_labels)} labels: the '
-        'numbers must be equal',
+        optimizer in OPTIMIZERS,
+        f'unknown optimizer={optimizer!r}: choose one of {OPTIMIZERS}',
     )
-    check(
-        optimizer in OPTIMIZER_CONFIGS,
-        f'unknown optimizer={optimizer!r}: choose one of {sorted(OPTIMIZER_CONFIGS)}',
-    )
-    train, y, test, y_test = data
-    classes = int(max(y.max(), y_test.max())) + 1
-    options = dict(optimizer=optimizer, batch_size=batch_size)
-    number = len(train) // copies
-    order = torch.randperm(number, generator=torch.Generator().manual_seed(0))
-    is_held_out = torch.zeros(number, dtype=torch.bool)
-    is_held_out[order[: max(number // 10, 1)]] = True
-    is_held_out = is_held_out.repeat(copies)
+    if optimizer == SOLVER:
+        # The minimum depends neither on a rate nor on a seed.
+        settings, seeds = [(0.0, decay) for decay in decays or SOLVER_DECAYS], [0]
 
-    settings = list(product(rates or RATES[optimizer], decays))
-    search = search_epochs or min(max(epochs // 3, 1), 90)
-    x = standardize(train, *mean_and_std(train[~is_held_out]))
-    rows = (~is_held_out).nonzero()[:, 0]
-    layers = train_layers(x, y, classes, settings, search, seed=0, rows=rows, **options)
-    scores = layers.accuracy(x[is_held_out], y[is_held_out])
-    held_out = max(scores)
-    best = settings[scores.index(held_out)]
+        def train(x, y, classes, settings, epochs, seed, rows):
+            return solve_layers(x, y, classes, [decay for _, decay in settings], rows)
+    else:
+        settings = list(product(rates or RATES[optimizer], decays or DECAYS))
 
-    mean, std = mean_and_std(train)
-    x, x_test = standardize(train, mean, std), (test - mean) / std
-    scores = []
-    for seed in seeds:
-        layer = train_layers(x, y, classes, [best], epochs, seed, **options)
-        scores += layer.accuracy(x_test, y_test)
-    values = torch.tensor(scores)
-    spread = float(values.std(correction=0)) if len(scores) > 1 else 0.0
-    return LinearResult(float(values.mean()), spread, scores, *best, held_out)
+        def train(x, y, classes, settings, epochs, seed, rows):
+            return train_layers(
+                x, y, classes, settings, epochs, seed, optimizer, batch_size, rows
+            )
+
+    return choose_and_test(data, settings, train, epochs, seeds, search_epochs, copies)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import torch
 from mmengine.config import Config
 from mmpretrain.registry import DATASETS, MODELS
+from torch import Tensor
 
 from ..checkpoints.load import load_encoder
 from ..errors import check
@@ -13,6 +14,7 @@ from ..hints import command
 from .cache import cache_key, load_features
 from .features import FeatureSet, extract_features
 from .linear_probe import LinearResult
+from .subsets import split_training_images
 
 # Settings of the encoder that do not change its features, or that the key has anyway.
 IRRELEVANT = (
@@ -23,6 +25,8 @@ IRRELEVANT = (
     'drop_path_rate',
     'final_norm',
 )
+# What an attentive probe takes: all patch tokens.
+PATCHES = 'flatten'
 
 
 def feature_sets(
@@ -32,6 +36,7 @@ def feature_sets(
     block: int = -1,
     cache: str = 'work_dirs/features',
     flip: bool = False,
+    split: str = 'test',
 ) -> dict[str, FeatureSet]:
     """Extract the features of a config's training and test images, or load them.
 
@@ -41,10 +46,14 @@ def feature_sets(
             augmented.
         checkpoint: Of the pretraining or of its encoder; 'random' for an untrained
             encoder.
-        pools: Poolings of the tokens, see :func:`extract_features`.
+        pools: Poolings of the tokens, see :func:`extract_features`; 'attentive', the
+            patch tokens (N, L, D) for a probe that learns to pool them; or 'pixels',
+            the normalized pixels without the encoder.
         block: Block whose output is pooled. Defaults to -1, the last.
         cache: Folder of the :mod:`cache <bootmae_plugin.evaluation.cache>`.
         flip: Add a mirrored copy of each training image. Defaults to False.
+        split: 'test', or 'val': a tenth of the training images, always the same, in
+            place of the test images, which are not read. Defaults to 'test'.
 
     Returns:
         A FeatureSet for every pooling.
@@ -52,7 +61,8 @@ def feature_sets(
     Raises:
         UserError: if the data sets, the checkpoint, a pooling or the block do not fit.
     """
-    splits = [cfg.get(f'{name}_dataloader') for name in ('train', 'test')]
+    names = ('train', 'test') if split == 'test' else ('train',)
+    splits = [cfg.get(f'{name}_dataloader') for name in names]
     check(
         all(s is not None and s.dataset.type == 'InMemoryImages' for s in splits),
         f'{cfg.filename} has no training and test set in memory (InMemoryImages): '
@@ -74,9 +84,13 @@ def feature_sets(
         backbone={k: v for k, v in backbone.items() if k not in IRRELEVANT},
         normalization=normalization,
     )
+
+    def normalize(images: Tensor) -> Tensor:
+        return preprocess(dict(inputs=images))['inputs']
+
     features, labels = [], []
-    for name, split in zip(('train', 'test'), splits, strict=True):
-        data = DATASETS.build(split.dataset)
+    for name, loader in zip(names, splits, strict=True):
+        data = DATASETS.build(loader.dataset)
         images, copies = data.images, 1
         if flip and name == 'train':
             images, copies = torch.cat([images, images.flip(-1)]), 2
@@ -84,19 +98,27 @@ def feature_sets(
 
         def extract(missing: list[str], images=images, name=name):
             return extract_features(
-                encoder,
-                images,
-                lambda x: preprocess(dict(inputs=x))['inputs'],
-                missing,
-                block,
-                note=f'features, {name}',
+                encoder, images, normalize, missing, block, note=f'features, {name}'
             )
 
+        stored = [PATCHES if p == 'attentive' else p for p in pools if p != 'pixels']
         keys = {
             pool: cache_key(encoder, preprocess, images, pool=pool, **settings)
+            for pool in stored
+        }
+        found = load_features(cache, keys, extract)
+        if 'attentive' in pools:
+            size = (-1, encoder.embed_dims)
+            found['attentive'] = found[PATCHES].unflatten(1, size)
+        if 'pixels' in pools:
+            batches = [normalize(part.to(device)).cpu() for part in images.split(500)]
+            found['pixels'] = torch.cat(batches).flatten(1)
+        features.append(found)
+    if split == 'val':
+        return {
+            pool: split_training_images(features[0][pool], labels[0], 1 + flip)
             for pool in pools
         }
-        features.append(load_features(cache, keys, extract))
     (train, test), (train_labels, test_labels) = features, labels
     return {
         pool: FeatureSet(train[pool], train_labels, test[pool], test_labels)

@@ -46,8 +46,8 @@ class MaskedViT(BaseBackbone):
             linearly down to 0. Defaults to 0.
         out_indices: Blocks whose output ``forward`` returns. Defaults to -1, the last.
         out_type: Form of the output of each block: 'raw' tokens (B, E + L, D),
-            'featmap' (B, D, rows, cols), 'avg' (mean of the patch tokens), 'cls',
-            'cls+dist', 'distilled' (the pair of class and distillation token that
+            'featmap' (B, D, rows, cols), 'avg' (mean of the patch tokens), 'grid2x2'
+            (means of the four quarters), 'cls', 'cls+dist', 'distilled' (the pair that
             mmpretrain's ``DeiTClsHead`` takes), 'flatten' (all patch tokens),
             'flatten_all' (all tokens). 'flatten64' or 'flatten66' also checks the
             number of tokens. Defaults to 'avg'.

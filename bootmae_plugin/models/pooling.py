@@ -2,6 +2,7 @@
 
 import re
 
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ OUT_TYPES = (
     'raw',
     'featmap',
     'avg',
+    'grid2x2',
     'cls',
     'cls+dist',
     'distilled',
@@ -50,15 +52,6 @@ def check_out_type(out_type: str, geometry: Geometry) -> None:
     )
 
 
-def pooled_dims(out_type: str, geometry: Geometry) -> int:
-    """Return the width of the pooled feature, the input width of a linear head."""
-    extra, patches = geometry.num_extra_tokens, geometry.num_patches
-    tokens = {'cls+dist': 2, 'flatten': patches, 'flatten_all': extra + patches}
-    if numbered := re.fullmatch(r'flatten(\d+)', out_type):
-        return int(numbered[1]) * geometry.embed_dims
-    return tokens.get(out_type, 1) * geometry.embed_dims
-
-
 def pool_tokens(
     x: Tensor, out_type: str, grid: tuple[int, int], num_extra_tokens: int
 ) -> Tensor | tuple[Tensor, Tensor]:
@@ -76,8 +69,11 @@ def pool_tokens(
     patches = x[:, num_extra_tokens:]
     if out_type == 'raw':
         return x
-    if out_type == 'featmap':
-        return patches.transpose(1, 2).reshape(len(x), -1, *grid)
+    if out_type in ('featmap', 'grid2x2'):
+        maps = patches.transpose(1, 2).reshape(len(x), -1, *grid)
+        if out_type == 'featmap':
+            return maps
+        return F.adaptive_avg_pool2d(maps, 2).flatten(1)  # (B, 4 D)
     if out_type == 'avg':
         return patches.mean(dim=1)
     if out_type == 'cls':

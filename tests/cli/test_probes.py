@@ -1,11 +1,17 @@
 """The commands knn and linear_probe: options, cached features, figures."""
 
+import csv
 import json
+import shlex
+from statistics import fmean
 
 import pytest
 import torch
 
 from bootmae_plugin.cli import knn, linear_probe
+from bootmae_plugin.cli.features import load_feature_sets
+from bootmae_plugin.datasets.digits import load_digits_rgb
+from bootmae_plugin.evaluation import draw_labels, knn_accuracy
 from tests.evaluation.test_features import ARCH, encoder
 from tests.tiny import ROOT
 
@@ -52,6 +58,9 @@ def test_both_commands_share_the_features(words, tmp_path, capsys):
         (['--pool', 'max'], "unknown out_type='max'"),
         (['--temperature', '0'], '--temperature 0.0 must be positive'),
         (['-k', '201'], 'k=201 neighbors of 200'),
+        (['--pool', 'attentive'], 'attentive is learned with labels'),
+        (['--seeds', '0', '--labels-per-class', '2'], '--seeds 0 must be positive'),
+        (['--labels-per-class', '99'], '99 labels per class, but the smallest'),
     ],
 )
 def test_bad_options_of_knn(words, change, message):
@@ -81,3 +90,79 @@ def test_the_british_spelling_is_accepted_and_not_documented(words, capsys):
     with pytest.raises(SystemExit):
         linear_probe.parse_args([*words, '--optimizer', 'adam'])
     assert "invalid choice: 'adam'" in capsys.readouterr().err
+
+
+def rows_of(path) -> list[dict]:
+    with path.open(newline='') as file:
+        return list(csv.DictReader(file))
+
+
+def test_controls_and_all_poolings_are_rows_of_one_table(words, tmp_path, capsys):
+    table = tmp_path / 'results.csv'
+    common = [*words, '--csv', str(table), '--controls', '--pool', 'grid2x2']
+    knn.main([*common, '--center', '-k', '3'])
+    linear_probe.main([*common, 'attentive', '--epochs', '2', '--seeds', '2'])
+    checkpoint, printed = words[1], capsys.readouterr().out
+    assert 'grid2x2, random init  3-NN, centered top-1' in printed
+    rows = rows_of(table)
+    assert [(r['protocol'], r['checkpoint'], r['pool']) for r in rows] == [
+        *(('3-NN, centered', c, 'grid2x2') for c in (checkpoint, 'random')),
+        ('3-NN, centered', '', 'pixels'),
+        *(('linear', checkpoint, pool) for pool in ('grid2x2', 'attentive')),
+        *(('linear', 'random', pool) for pool in ('grid2x2', 'attentive')),
+        ('linear', '', 'pixels'),
+    ]
+    assert {row['labels'] for row in rows} == {'200'}
+    assert [row['seeds'] for row in rows] == ['0'] * 3 + ['0 1'] * 5
+    for row in rows:
+        scores = [float(score) for score in row['scores'].split()]
+        assert float(row['mean']) == pytest.approx(fmean(scores), abs=0.011)
+        assert (row['effective_rank'] == '') == (row['pool'] == 'attentive')
+    assert shlex.split(rows[0]['command'])[:4] == ['bootmae', 'knn', LINEAR, checkpoint]
+
+
+def test_pixels_are_the_normalized_images(words):
+    """Of a nearest neighbor without the encoder: computed from the data set itself."""
+    args = knn.parse_args([*words, '--pool', 'pixels'])
+    (features,) = load_feature_sets(args)
+    images, _ = load_digits_rgb('train')
+    expected = (torch.from_numpy(images[:200]).permute(0, 3, 1, 2).float() - 77) / 88
+    assert torch.allclose(features.data.train, expected.flatten(1), atol=1e-5)
+
+
+def test_the_split_val_does_not_read_the_test_images(words, tmp_path, capsys):
+    table = tmp_path / 'results.csv'
+    options = ['--split', 'val', '--csv', str(table), '--flip', '--epochs', '2']
+    # Reading this test set would fail.
+    words = [*words, 'test_dataloader.dataset.source.split=none']
+    linear_probe.main([*words, *options])
+    (row,) = rows_of(table)
+    assert (row['split'], row['labels']) == ('val', '180')
+    with pytest.raises(SystemExit, match="split='none'"):
+        linear_probe.main([*words, '--epochs', '2'])
+
+
+def test_few_labels_are_drawn_anew_for_each_seed(words, tmp_path):
+    table = tmp_path / 'results.csv'
+    options = ['--labels-per-class', '5', '--csv', str(table)]
+    knn.main([*words, *options, '-k', '1'])
+    linear_probe.main([*words, *options])
+    nearest, linear = rows_of(table)
+    assert nearest['labels'] == linear['labels'] == '50'
+    assert nearest['seeds'] == linear['seeds'] == '0 1 2'
+    assert len(set(nearest['scores'].split())) > 1
+    assert linear['protocol'] == 'linear, lbfgs'
+    (features,) = load_feature_sets(knn.parse_args([*words, *options]))
+    expected = [
+        knn_accuracy(draw_labels(features.data, 5, seed), k=1) for seed in range(3)
+    ]
+    assert nearest['scores'] == ' '.join(f'{score:.2f}' for score in expected)
+
+
+def test_a_table_of_something_else_is_refused_first(words, tmp_path):
+    table = tmp_path / 'results.csv'
+    table.write_text('name,age\n')
+    with pytest.raises(SystemExit, match='other columns'):
+        knn.main([*words, '--csv', str(table)])
+    assert not (tmp_path / 'cache').exists()
+    assert table.read_text() == 'name,age\n'

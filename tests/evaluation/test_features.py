@@ -8,7 +8,7 @@ from bootmae_plugin.evaluation import extract_features
 from bootmae_plugin.models import MaskedDeiT
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
-POOLS = ['avg', 'cls', 'cls+dist', 'flatten64', 'flatten66']
+POOLS = ['avg', 'grid2x2', 'cls', 'cls+dist', 'flatten64', 'flatten66']
 
 
 def encoder(**kwargs):
@@ -42,12 +42,39 @@ def test_features_of_an_inner_block():
     assert torch.allclose(ours, model(normalize(data))[0], atol=1e-6)
 
 
+def test_the_grid_has_the_means_of_the_quarters():
+    data, model = images(2), encoder().eval()
+    tokens = model.encode(normalize(data)).tokens[:, 2:].view(2, 8, 8, 24)
+    quarters = [
+        tokens[:, rows, columns].flatten(1, 2).mean(dim=1)
+        for rows in (slice(4), slice(4, 8))
+        for columns in (slice(4), slice(4, 8))
+    ]
+    ours = extract_features(model, data, normalize, ['grid2x2'])['grid2x2']
+    assert torch.allclose(ours, torch.stack(quarters, dim=2).flatten(1), atol=1e-5)
+
+
+@pytest.mark.parametrize(('block', 'taken'), [(-1, [1, 2, 3, 4]), (3, [0, 1, 2, 3])])
+def test_last4_has_the_means_of_four_blocks(block, taken):
+    model = encoder(arch=dict(ARCH, num_layers=5)).eval()
+    torch.nn.init.normal_(model.norm.weight)
+    data = images(3)
+    blocks = model.encode(normalize(data), blocks=taken).blocks
+    expected = [model.norm(blocks[i])[:, 2:].mean(dim=1) for i in taken]
+    ours = extract_features(model, data, normalize, ['last4', 'avg'], block)
+    assert torch.allclose(ours['last4'], torch.cat(expected, dim=1), atol=1e-5)
+    alone = extract_features(model, data, normalize, ['avg'], block)
+    assert torch.equal(ours['avg'], alone['avg'])
+
+
 @pytest.mark.parametrize(
     ('options', 'message'),
     [
         (dict(block=2), 'block=2, but the encoder has blocks 0 to 1'),
         (dict(pools=['flatten65']), 'flatten65'),
-        (dict(pools=['distilled']), "choose 'cls.dist'"),
+        (dict(pools=['distilled']), "not one vector per image: choose .*'cls.dist'"),
+        (dict(pools=['raw']), 'not one vector per image'),
+        (dict(pools=['last4']), 'four blocks, but there are 2'),
     ],
 )
 def test_a_block_or_pooling_that_does_not_fit(options, message):

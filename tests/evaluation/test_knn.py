@@ -44,3 +44,14 @@ def test_accuracy_of_separable_and_of_random_features():
     assert knn_accuracy(FeatureSet(*train, *test)) > 90
     noise = FeatureSet(torch.randn(300, 8), train[1], torch.randn(100, 8), test[1])
     assert knn_accuracy(noise) < 50
+
+
+def test_centering_is_by_the_mean_of_the_training_features():
+    """A constant that all images share makes all cosines 1; centering removes it."""
+    (train, labels), (test, test_labels) = clusters(), clusters(100)
+    shift = 1e4 * torch.ones(8)
+    data = FeatureSet(train + shift, labels, test + shift, test_labels)
+    mean = train.mean(dim=0)
+    expected = knn_accuracy(FeatureSet(train - mean, labels, test - mean, test_labels))
+    assert knn_accuracy(data, center=True) == pytest.approx(expected, abs=2)
+    assert expected > 90 > 60 > knn_accuracy(data)

@@ -2,24 +2,17 @@
 
 import pytest
 import torch
-import torch.nn.functional as F
-from mmengine.config import Config
-from mmengine.optim import build_optim_wrapper
-from mmpretrain.models.heads import LinearClsHead
-from mmpretrain.registry import PARAM_SCHEDULERS
 from torch import nn
 
 from bootmae_plugin import UserError
 from bootmae_plugin.evaluation import FeatureSet, linear_probe
 from bootmae_plugin.evaluation.linear_probe import (
+    LinearResult,
+    choose_and_test,
     mean_and_std,
     standardize,
-    train_layers,
 )
 from tests.evaluation.test_knn import clusters
-from tests.tiny import ROOT
-
-LINEAR = ROOT / 'configs/benchmarks/linear/deit-tiny_digits.py'
 
 
 def test_accuracy_of_separable_and_of_random_features():
@@ -67,37 +60,6 @@ def test_bad_input():
         linear_probe(FeatureSet(train, labels, train, labels), optimizer='adam')
 
 
-@pytest.mark.parametrize('optimizer', ['SGD', 'LARS'])
-def test_the_training_is_the_config_routes(optimizer):
-    """Head, optimizer and schedule as the configs build them, on the same batches."""
-    x, y = torch.randn(70, 12), torch.randint(0, 3, (70,))
-    rate, decay, epochs, batch = 0.8, 0.01, 4, 16
-    cfg = Config.fromfile(LINEAR)
-    cfg.optim_wrapper.optimizer.update(
-        type=optimizer, lr=rate * batch / 512, weight_decay=decay
-    )
-    settings = [(0.1, 0.0), (rate, decay)]
-    ours = train_layers(x, y, 3, settings, epochs, 5, optimizer.lower(), batch)
-    generator = torch.Generator().manual_seed(5)
-    head = LinearClsHead(3, 12)
-    with torch.no_grad():
-        head.fc.weight.copy_(0.01 * torch.randn(3, 12, generator=generator))
-        head.fc.bias.zero_()
-    wrapper = build_optim_wrapper(head, cfg.optim_wrapper)
-    scheduler = PARAM_SCHEDULERS.build(
-        dict(cfg.param_scheduler, end=epochs),
-        default_args=dict(optimizer=wrapper, epoch_length=70 // batch),
-    )
-    for _ in range(epochs):
-        order = torch.randperm(70, generator=generator)
-        for ids in order.split(batch)[: 70 // batch]:
-            wrapper.update_params(F.cross_entropy(head.fc(x[ids]), y[ids]))
-            scheduler.step()
-    assert torch.allclose(ours.weight[1], head.fc.weight, atol=1e-6)
-    assert torch.allclose(ours.bias[1], head.fc.bias, atol=1e-6)
-    assert not torch.allclose(ours.bias[0], head.fc.bias, atol=1e-6)
-
-
 @pytest.mark.parametrize('native', [True, False])
 def test_features_are_standardized_as_by_batch_norm(native, monkeypatch):
     """Wide ones are rounded to bfloat16 (8 bits) where the CPU multiplies it."""
@@ -112,3 +74,51 @@ def test_features_are_standardized_as_by_batch_norm(native, monkeypatch):
     narrow = x[:, :20]
     exact = nn.BatchNorm1d(20, affine=False, eps=1e-6).train()(narrow)
     assert torch.allclose(standardize(narrow, *mean_and_std(narrow)), exact, atol=1e-4)
+
+
+def test_tokens_are_standardized_over_images_and_tokens():
+    x = torch.randn(6, 5, 3) * 4 - 1
+    rows = x.reshape(30, 3)
+    expected = (rows - rows.mean(0)) / (rows.std(0, correction=0) + 1e-6)
+    ours = standardize(x, *mean_and_std(x))
+    assert torch.allclose(ours, expected.view(6, 5, 3), atol=1e-5)
+
+
+@pytest.mark.parametrize(('number', 'tenths'), [(999, 10), (1000, 1)])
+def test_few_images_are_all_held_out_in_turn(number, tenths):
+    """A made-up trainer notes which images it saw."""
+    seen = []
+
+    class Right:
+        def accuracy(self, x, y):
+            return [100 * float((y == 0).float().mean())]
+
+    def train(x, y, classes, settings, epochs, seed, rows):
+        seen.append(set(rows.tolist()))
+        return Right()
+
+    x, y = torch.randn(number, 2), torch.arange(number) % 3
+    data = FeatureSet(x, y, x[:9], y[:9])
+    result = choose_and_test(data, [(0.1, 0.0)], train, epochs=1, seeds=[0])
+    *searches, final = seen
+    assert final == set(range(number)) and len(searches) == tenths
+    held_out = [final - rows for rows in searches]
+    assert all(len(rows) in (number // 10, number // 10 + 1) for rows in held_out)
+    if tenths > 1:
+        assert set.union(*held_out) == final
+        assert sum(map(len, held_out)) == number
+        assert result.held_out == pytest.approx(100 / 3, abs=0.01)
+    assert result.mean == pytest.approx(100 / 3)
+
+
+def test_probes_on_several_subsets_are_joined():
+    parts = [
+        LinearResult.of([50.0], 0.1, 0.0, 40.0),
+        LinearResult.of([54.0], 0.3, 1e-3, 44.0),
+        LinearResult.of([58.0], 0.3, 1e-3, 48.0),
+    ]
+    joined = LinearResult.join(parts)
+    assert joined.scores == [50.0, 54.0, 58.0]
+    assert (joined.mean, joined.held_out) == (54.0, 44.0)
+    assert joined.std == pytest.approx((32 / 3) ** 0.5)
+    assert (joined.rate, joined.decay) == (0.3, 1e-3)
