@@ -1,8 +1,6 @@
 """What the subcommands knn and linear_probe share: options, features, figures."""
 
 import argparse
-import shlex
-import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -20,7 +18,6 @@ from ..evaluation import (
     feature_sets,
 )
 from ..evaluation.results import check_csv
-from ..hints import command
 from .common import add_config_options
 
 
@@ -93,16 +90,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', help='also write the figures into this .json file')
     parser.add_argument('--csv', help='append the results to this .csv file')
     add_config_options(parser)
-
-
-def parse(
-    parser: argparse.ArgumentParser, name: str, argv: list[str] | None
-) -> argparse.Namespace:
-    """Parse the words of a command line and keep the command in ``args.command``."""
-    args = parser.parse_args(argv)
-    words = sys.argv[1:] if argv is None else argv
-    args.command = f'{command(name)} {shlex.join(words)}'
-    return args
 
 
 def load_feature_sets(args: argparse.Namespace) -> Iterator[Features]:

@@ -18,13 +18,12 @@ from ..configuration.runs import open_run
 from ..datasets.labels import TABLE
 from ..hints import command
 from .common import run
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 from .photos import (
     add_label_options,
     add_run_options,
     choose_device,
     continue_run,
-    given_command,
     labeled_rows,
     length_options,
     save_rows,

@@ -14,11 +14,10 @@ from .features import (
     add_arguments,
     load_feature_sets,
     make_result,
-    parse,
     with_drawn_labels,
     write_figures,
 )
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -44,7 +43,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=3,
         help='number of draws with --labels-per-class (default: 3)',
     )
-    return parse(parser, 'knn', argv)
+    args = parser.parse_args(argv)
+    args.command = given_command('knn', argv)
+    return args
 
 
 def evaluate_knn(args: argparse.Namespace) -> None:

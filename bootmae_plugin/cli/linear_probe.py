@@ -31,11 +31,10 @@ from .features import (
     add_arguments,
     load_feature_sets,
     make_result,
-    parse,
     with_drawn_labels,
     write_figures,
 )
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -83,7 +82,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='print the commands of the same trainings',
     )
-    args = parse(parser, 'linear-probe', argv)
+    args = parser.parse_args(argv)
+    args.command = given_command('linear-probe', argv)
     if args.optimizer is None:
         # A fixed number of epochs of few images would end far from the minimum.
         args.optimizer = 'sgd' if args.labels_per_class is None else SOLVER

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import errno
 import os
+import shlex
 import sys
 import traceback
 from collections.abc import Iterator
@@ -30,6 +31,17 @@ def make_parser(name: str, description: str | None) -> argparse.ArgumentParser:
     )
     add_debug(parser)
     return parser
+
+
+def given_command(name: str, argv: list[str] | None) -> str:
+    """Return the command line of this process, for logs, configs and results.
+
+    Args:
+        name: Name of the subcommand.
+        argv: Words given to its ``main``; None: those of this process.
+    """
+    words = sys.argv[1:] if argv is None else argv
+    return f'{command(name)} {shlex.join(words)}'
 
 
 def add_debug(parser: argparse.ArgumentParser) -> None:

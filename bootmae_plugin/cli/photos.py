@@ -2,8 +2,6 @@
 
 import argparse
 import os
-import shlex
-import sys
 from collections import Counter
 from pathlib import Path
 
@@ -12,7 +10,6 @@ import torch
 from ..configuration.compose import NAME
 from ..datasets.labels import TABLE, Row, write_table
 from ..errors import check
-from ..hints import command
 from ..preparation.labels import read_labels, split_labels
 from . import train
 
@@ -109,12 +106,6 @@ def save_rows(folder: Path, rows: list[Row]) -> Path:
     table = folder / TABLE
     write_table(table, rows)
     return table
-
-
-def given_command(name: str, argv: list[str] | None) -> str:
-    """Return the command line of this process, for the note in a config."""
-    words = sys.argv[1:] if argv is None else argv
-    return f'{command(name)} {shlex.join(words)}'
 
 
 def continue_run(args: argparse.Namespace) -> bool:

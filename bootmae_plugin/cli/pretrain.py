@@ -18,12 +18,11 @@ from ..errors import check
 from ..hints import command
 from ..preparation.labels import find_images
 from .common import run
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 from .photos import (
     add_run_options,
     choose_device,
     continue_run,
-    given_command,
     length_options,
     train_config,
 )

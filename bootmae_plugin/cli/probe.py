@@ -23,11 +23,10 @@ from ..datasets.labels import TABLE
 from ..errors import check
 from ..evaluation import FeatureSet, feature_sets, knn_accuracy, linear_probe
 from .common import run
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 from .photos import (
     add_label_options,
     choose_device,
-    given_command,
     labeled_rows,
     save_rows,
 )

@@ -21,12 +21,11 @@ from ..errors import check
 from ..hints import command
 from ..preparation.scenes import read_scenes
 from .common import run
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 from .photos import (
     add_run_options,
     choose_device,
     continue_run,
-    given_command,
     length_options,
     save_rows,
     train_config,

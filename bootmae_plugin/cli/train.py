@@ -1,17 +1,14 @@
 """Train from a config: pretraining, linear evaluation, finetuning, segmentation."""
 
 import argparse
-import shlex
-import sys
 from pathlib import Path
 
 from mmengine.config import Config
 from mmpretrain.registry import RUNNERS
 
 from ..configuration.configs import load_runner_config
-from ..hints import command
 from .common import add_common_arguments, run
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -70,7 +67,6 @@ def train(args: argparse.Namespace) -> None:
 
 
 def main(argv: list[str] | None = None) -> None:
-    words = sys.argv[1:] if argv is None else argv
-    args = parse_args(words)
-    args.command = f'{command("train")} {shlex.join(words)}'
+    args = parse_args(argv)
+    args.command = given_command('train', argv)
     run(train, args)
