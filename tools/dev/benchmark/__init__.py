@@ -5,6 +5,7 @@
 ``steps``                 training steps: speed, memory, kernels, stages
 ``data_routes``           from the images in memory to the model's input
 ``whole_loop``            epochs of the Runner against as many bare steps
+``quality``               time until the quality of mmpretrain's MAE
 ``processes``             one process against two
 ``peers``                 the models that are compared, at equal architecture
 ``contestant``            what runs in a process of its own: a step, a matrix product

@@ -1,8 +1,9 @@
 """Measure the speed of this plugin beside its peers, on this machine.
 
-    python tools/benchmark.py                          # everything
+    python tools/benchmark.py                          # everything but quality
     python tools/benchmark.py steps stages             # some of it
     python tools/benchmark.py steps --device cuda --batch 512 1024 2048
+    python tools/benchmark.py quality                  # an hour; time to equal quality
 
 On 2 CPU cores that calculate in bfloat16 everything takes about 14 minutes, `steps`
 alone 9; a machine that only emulates bfloat16 is measured in float32.
@@ -32,6 +33,7 @@ from .data_routes import measure_data
 from .peers import SHAPES
 from .processes import measure_processes
 from .progress import Progress
+from .quality import RATE, measure_quality
 from .steps import measure_memory, measure_profile, measure_stages, measure_steps
 from .whole_loop import measure_loop
 
@@ -43,7 +45,9 @@ SECTIONS = dict(
     data=measure_data,
     loop=measure_loop,
     processes=measure_processes,
+    quality=measure_quality,
 )
+LONG = ('quality',)  # only if it is named
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -53,7 +57,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         'sections',
         nargs='*',
-        help=f'one or more of {", ".join(SECTIONS)}; default: all',
+        help=f'one or more of {", ".join(SECTIONS)}; default: all but quality',
     )
     parser.add_argument('--device', default='cpu', help="'cpu' (default) or 'cuda'")
     parser.add_argument(
@@ -74,6 +78,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--out', default='work_dirs/benchmark.json', help='default: %(default)s'
     )
+    quality = parser.add_argument_group('quality')
+    quality.add_argument(
+        '--config',
+        default='bootmae-views_deit-tiny-d48_cifar10',
+        help='our pretraining; default: %(default)s',
+    )
+    quality.add_argument(
+        '--epochs', type=int, default=6, help="of mmpretrain's MAE; default: 6"
+    )
+    quality.add_argument(
+        '--images', type=int, help='number of training images; default: all'
+    )
+    quality.add_argument(
+        '--peer-rate',
+        type=float,
+        default=RATE,
+        help="learning rate of mmpretrain's MAE for a batch of 256; default: "
+        '%(default)s, as it ships',
+    )
     add_debug(parser)
     return parser.parse_args(argv)
 
@@ -90,7 +113,7 @@ def show(result: dict) -> None:
 
 def measure(args: argparse.Namespace) -> None:
     """Measure the sections, print their tables and write all times."""
-    sections = args.sections or list(SECTIONS)
+    sections = args.sections or [name for name in SECTIONS if name not in LONG]
     for name in sections:
         check(name in SECTIONS, f'unknown section {name!r}: choose of {[*SECTIONS]}')
     check(args.shape in SHAPES, f'unknown shape {args.shape!r}: choose of {[*SHAPES]}')
