@@ -1,6 +1,6 @@
 """Images in memory as one uint8 tensor, loaded a batch at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -17,9 +17,25 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import UserError, check
+from .pixel_cache import PixelCache
 from .read import read_image
 
 MAX_BYTES = 64 * 2**30
+
+
+def _map_in_threads(function: Callable, items: Sequence) -> Iterator:
+    """``map`` in threads and in order, with a progress bar if there is much to do."""
+    console = Console(stderr=True, quiet=not dist.is_main_process())
+    hidden = len(items) < 2000 or not console.is_terminal
+    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock
+        yield from track(
+            pool.map(function, items),
+            'reading images',
+            len(items),
+            console=console,
+            transient=True,
+            disable=hidden,
+        )
 
 
 @DATASETS.register_module()
@@ -39,6 +55,9 @@ class InMemoryImages(Dataset):
         with_label: Load the labels. Defaults to True.
         on_error: 'raise' or 'skip' if an image cannot be read; the log names skipped
             images. Defaults to 'raise'.
+        cache: Folder of a :class:`PixelCache` for images that are files. They are
+            decoded once and then mapped from the disk, shared by all processes and
+            later runs. Defaults to None: decoded at every start, into memory.
 
     Raises:
         UserError: if an image cannot be read, labels are missing or outside the
@@ -51,6 +70,7 @@ class InMemoryImages(Dataset):
         img_size: int | tuple[int, int] = 32,
         with_label: bool = True,
         on_error: str = 'raise',
+        cache: str | None = None,
     ) -> None:
         check(
             on_error in ('raise', 'skip'),
@@ -59,40 +79,57 @@ class InMemoryImages(Dataset):
         source = DATASETS.build(source)
         infos = [source.get_data_info(i) for i in range(len(source))]
         self.metainfo = source.metainfo
-        height, width = img_size = tuple(to_2tuple(img_size))
-        size = 3 * height * width * len(infos)
-        check(
-            size <= MAX_BYTES,
-            f'{len(infos):,} images of {height}x{width} take {size / 2**30:.0f} '
-            'GiB: read them from disk (config bootmae_deit-tiny_folder-disk)',
-        )
-        images = self._decode(infos, img_size)
-        good = [i for i, image in enumerate(images) if isinstance(image, np.ndarray)]
-        bad = [image for image in images if not isinstance(image, np.ndarray)]
+        img_size = tuple(to_2tuple(img_size))
+        if cache is not None and all('img' not in info for info in infos):
+            pixels, good, bad = self._map(infos, img_size, cache)
+        else:
+            pixels, good, bad = self._read(infos, img_size)
         if bad:
             first = '; '.join(bad[:3])
-            text = f'{len(bad)} of {len(images)} images cannot be read: {first}'
+            text = f'{len(bad)} of {len(infos)} images cannot be read: {first}'
             advice = "repair or remove them, or set on_error='skip' on the data set"
             check(on_error == 'skip' and len(good) > 0, f'{text}: {advice}')
             print_log(f'skipped: {text}', 'current', level=30)
-        pixels = np.stack([images[i] for i in good])
-        # (N, 3, H, W), contiguous: otherwise every batch would be copied once more.
-        self.images = torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
+        self.images = torch.from_numpy(pixels)
         self.labels = self._labels([infos[i] for i in good]) if with_label else None
 
-    def _decode(self, infos: list[dict], size: tuple[int, int]) -> list:
-        console = Console(stderr=True, quiet=not dist.is_main_process())
-        with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter lock
-            return list(
-                track(
-                    pool.map(partial(read_image, size=size), infos, chunksize=64),
-                    'reading images',
-                    len(infos),
-                    console=console,
-                    transient=True,
-                    disable=len(infos) < 2000 or not console.is_terminal,
-                )
-            )
+    def _read(
+        self, infos: list[dict], size: tuple[int, int]
+    ) -> tuple[np.ndarray, list[int], list[str]]:
+        """Decode all images into memory; returns as :meth:`PixelCache.load`."""
+        number = 3 * size[0] * size[1] * len(infos)
+        check(
+            number <= MAX_BYTES,
+            f'{len(infos):,} images of {size[0]}x{size[1]} take {number / 2**30:.0f} '
+            'GiB: set cache of the data set, or read them from disk (config '
+            'bootmae_deit-tiny_folder-disk)',
+        )
+        # Allocated at once: a list of images and their stack would take twice as much.
+        pixels, good, bad = np.empty((len(infos), 3, *size), np.uint8), [], []
+        images = _map_in_threads(partial(read_image, size=size), infos)
+        for i, image in enumerate(images):
+            if isinstance(image, np.ndarray):
+                pixels[len(good)] = image.transpose(2, 0, 1)
+                good.append(i)
+            else:
+                bad.append(image)
+        return pixels[: len(good)], good, bad
+
+    def _map(
+        self, infos: list[dict], size: tuple[int, int], folder: str
+    ) -> tuple[np.ndarray, list[int], list[str]]:
+        """Map the images of a cache; returns as :meth:`PixelCache.load`."""
+        cache = PixelCache(folder, [info['img_path'] for info in infos], size)
+        result = cache.load(
+            lambda path: read_image(dict(img_path=path), size), _map_in_threads
+        )
+        print_log(
+            f'{len(infos):,} images of {size[0]}x{size[1]} '
+            f'({result[0].nbytes / 2**30:.2f} GiB) mapped from {folder}; '
+            f'{cache.copied:,} of them were decoded before',
+            'current',
+        )
+        return result
 
     def _labels(self, infos: list[dict]) -> Tensor:
         missing = [
