@@ -70,13 +70,19 @@ def pretrain(args: argparse.Namespace) -> None:
         encoder = new_encoder(args.arch or ARCH)
     else:
         encoder = start_from(args.weights, args.arch)
-    base, options = pretraining(args.photos, number, args.size, encoder, args.skip_bad)
+    base, options, where = pretraining(
+        args.photos,
+        number,
+        args.size,
+        encoder,
+        args.out.parent / 'pixels',  # for all runs beside this one
+        args.skip_bad,
+    )
     batch = limit_batch(Config.fromfile(config_path(base)), number, args.batch_size)
     options |= {'train_dataloader.batch_size': batch, **length_options(args)}
     config = write_config(args.out, base, options, args.note)
     name = encoder.get('model.backbone.arch', ARCH)
     name = name if isinstance(name, str) else f'{name["embed_dims"]} channels'
-    where = 'read from disk in every epoch' if '-disk' in base else 'held in memory'
     print(
         f'{number:,} photos of {args.size}x{args.size}, {where}; {name}, config '
         f'{config}'

@@ -1,6 +1,7 @@
 """Which shipped config fits a folder of photos or an encoder, and what it overrides."""
 
 import os
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
 # What a later training takes from the encoder of a pretraining.
 ENCODER_KEYS = ('type', 'arch', 'img_size', 'patch_size', 'in_channels', 'pos_embed')
 SHARE_OF_MEMORY = 0.5
+SHARE_OF_DISK = 0.5
 
 
 def patch_size_for(img_size: int) -> int:
@@ -43,8 +45,14 @@ def fits_in_memory(number: int, img_size: int) -> bool:
     if not hasattr(os, 'sysconf'):  # Windows
         return True
     memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-    # They are read one by one and then stacked, which takes twice their size.
-    return 2 * 3 * img_size**2 * number < SHARE_OF_MEMORY * memory
+    return 3 * img_size**2 * number < SHARE_OF_MEMORY * memory
+
+
+def fits_on_disk(number: int, img_size: int, folder: Path) -> bool:
+    """Return whether a cache of so many images may be written into a folder."""
+    while not folder.is_dir():
+        folder = folder.parent
+    return 3 * img_size**2 * number < SHARE_OF_DISK * shutil.disk_usage(folder).free
 
 
 def new_encoder(arch: str) -> dict[str, Any]:
@@ -117,15 +125,20 @@ def pretraining(
     number: int,
     img_size: int,
     encoder: dict[str, Any],
+    cache: Path,
     skip_bad: bool = False,
-) -> tuple[str, dict[str, Any]]:
-    """Return the shipped config that pretrains on photos, and its overrides.
+) -> tuple[str, dict[str, Any], str]:
+    """Return the config that pretrains on photos, its overrides, where photos are kept.
+
+    They are decoded once into a cache on the disk, if the disk has room; otherwise at
+    every start into memory, if they fit; otherwise in every epoch.
 
     Args:
         photos: Folder of the images.
         number: Number of the images.
         img_size: Side in pixels.
         encoder: Overrides of :func:`start_from` or :func:`new_encoder`.
+        cache: Folder of the cache.
         skip_bad: Leave unreadable images out. Defaults to False.
     """
     options = {
@@ -134,16 +147,20 @@ def pretraining(
         **encoder,
         'model.backbone.patch_size': patch_size_for(img_size),
     }
+    if skip_bad:
+        options['train_dataloader.dataset.on_error'] = 'skip'
+    if fits_on_disk(number, img_size, cache):
+        options['train_dataloader.dataset.cache'] = str(cache.absolute())
+        return f'{RECIPE}.py', options, f'decoded once into {cache}'
     if fits_in_memory(number, img_size):
-        if skip_bad:
-            options['train_dataloader.dataset.on_error'] = 'skip'
-        return f'{RECIPE}.py', options
+        return f'{RECIPE}.py', options, 'held in memory'
     check(
         not skip_bad,
-        f'--skip-bad needs images in memory, but {number} of {img_size}x{img_size} do '
-        'not fit: list the good ones with bootmae data folder --skip-bad',
+        f'--skip-bad needs the images in a cache or in memory, but {number} of '
+        f'{img_size}x{img_size} fit into neither: list the good ones with '
+        'bootmae data folder --skip-bad',
     )
-    return f'{RECIPE}-disk.py', options
+    return f'{RECIPE}-disk.py', options, 'read from disk in every epoch'
 
 
 def limit_batch(base: Config, number: int, asked: int | None) -> int:

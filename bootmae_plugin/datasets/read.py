@@ -74,6 +74,9 @@ def read_image(info: dict, size: tuple[int, int]) -> np.ndarray | str:
             image = to_rgb(Image.fromarray(image))
         else:
             with Image.open(image) as file:
+                # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, many times
+                # faster, to at least twice what is wanted.
+                file.draft('RGB', (2 * max(size), 2 * max(size)))
                 image = to_rgb(file)
     except Exception as error:  # Pillow raises SyntaxError, OSError, ValueError, ...
         return f'{info.get("img_path", "an image")} ({error})'

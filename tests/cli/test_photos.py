@@ -65,7 +65,9 @@ def finetuned(folder, pretrained):
 def test_pretraining_says_what_it_does_and_what_is_next(folder, pretrained):
     run, printed = pretrained
     first, *_, last = printed.splitlines()
-    assert first.startswith('21 photos of 16x16, held in memory; deit-tiny, config ')
+    where = f'21 photos of 16x16, decoded once into {folder / "pixels"}; deit-tiny, '
+    assert first.startswith(f'{where}config ')
+    assert len([*(folder / 'pixels').glob('16x16_*.u8')]) == 1
     assert last == f'next: bootmae probe {run} LABELED'
     assert (run / 'stage_4.pth').is_file()
     cfg = Config.fromfile(run / 'config.py')

@@ -11,6 +11,7 @@ from PIL import Image
 
 from bootmae_plugin import UserError
 from bootmae_plugin.datasets.digits import load_digits_rgb
+from bootmae_plugin.datasets.read import read_image, resize_and_crop
 
 
 @pytest.fixture
@@ -247,3 +248,17 @@ def test_cifar10_copy_reads_official_pickles(tmp_path, monkeypatch):
     with pytest.raises(UserError, match='not the official data.*bootmae data'):
         build(source)
     assert (base / 'test_batch').read_bytes().endswith(b'x')
+
+
+def test_large_jpegs_are_decoded_at_a_fraction_of_their_size(tmp_path):
+    y, x = np.mgrid[:600, :800]
+    waves = [127 + 100 * np.sin(x / 40), 127 + 100 * np.cos(y / 30), (x + y) / 6]
+    path = tmp_path / 'large.jpg'
+    Image.fromarray(np.stack(waves, -1).astype(np.uint8)).save(path, quality=95)
+    found = read_image(dict(img_path=str(path)), (32, 32))
+    whole = np.asarray(resize_and_crop(Image.open(path), (32, 32)))
+    assert found.shape == (32, 32, 3)
+    difference = np.abs(found.astype(int) - whole)
+    assert 0 < difference.max() <= 4 and difference.mean() < 1
+    exact = read_image(dict(img_path=str(path)), (300, 400))  # less than twice
+    assert np.array_equal(exact, resize_and_crop(Image.open(path), (300, 400)))
