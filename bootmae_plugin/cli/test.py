@@ -1,15 +1,18 @@
 """Test a checkpoint on the test set of the config that trained it."""
 
 import argparse
+import time
 
 import mmengine
+from mmengine import dist
 from mmengine.evaluator import DumpResults
 from mmpretrain.registry import RUNNERS
 
 from ..configuration.configs import load_runner_config
 from ..errors import check
+from ..evaluation.results import Result, append_results, check_csv
 from .common import add_common_arguments, run
-from .outcome import make_parser
+from .outcome import given_command, make_parser
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -22,6 +25,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         choices=['metrics', 'pred'],
         help='what --out holds (default: pred)',
     )
+    parser.add_argument('--csv', help='append the metrics to this .csv file')
     parser.add_argument(
         '--amp', action='store_true', help='automatic mixed precision (GPU)'
     )
@@ -33,10 +37,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     args = parser.parse_args(argv)
     if args.out_item and not args.out:
         parser.error('--out-item needs --out FILE')
+    args.command = given_command('test', argv)
     return args
 
 
 def test(args: argparse.Namespace) -> None:
+    if args.csv is not None:
+        check_csv(args.csv)
     cfg = load_runner_config(args)
     cfg.load_from, cfg.resume = args.checkpoint, False
     # The encoder's weights are in the checkpoint; those of the pretraining are not
@@ -60,9 +67,26 @@ def test(args: argparse.Namespace) -> None:
     runner = RUNNERS.build(cfg)
     if args.out and args.out_item != 'metrics':
         runner.test_evaluator.metrics.append(DumpResults(out_file_path=args.out))
+    start = time.perf_counter()
     metrics = runner.test()
     if args.out and args.out_item == 'metrics':
         mmengine.dump(metrics, args.out)
+    if args.csv is not None and dist.is_main_process():
+        common = dict(
+            config=args.config,
+            checkpoint=args.checkpoint,
+            pool=cfg.model.get('backbone', {}).get('out_type', ''),
+            split='test',
+            labels=None,
+            seeds=(),
+            seconds=time.perf_counter() - start,
+            command=args.command,
+        )
+        rows = [
+            Result(protocol=name, scores=(float(value),), **common)
+            for name, value in metrics.items()
+        ]
+        append_results(args.csv, rows)
 
 
 def main(argv: list[str] | None = None) -> None:

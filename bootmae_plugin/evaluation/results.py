@@ -25,12 +25,13 @@ class Result:
     Args:
         config: Config of the evaluation, as given.
         checkpoint: As given; 'random' for an untrained encoder, '' for pixels.
-        protocol: 'linear' or '20-NN', for example.
+        protocol: 'linear' or '20-NN', for example; of a tested model its metric.
         pool: Pooling of the tokens.
         split: 'test', or 'val' for held-out training images.
-        labels: Number of labeled training images.
-        scores: Top-1 in percent, one for each of the ``seeds``.
-        seeds: Seeds of the evaluation: of the training, and of the drawn labels.
+        labels: Number of labeled training images; None: unknown.
+        scores: Top-1 in percent, or another metric, one for each of the ``seeds``.
+        seeds: Seeds of the evaluation: of the training, and of the drawn labels. Empty
+            for a tested model.
         effective_rank: Of the training features. Defaults to NaN: not measured.
         seconds: Wall-clock time of the protocol, without that of the features.
         command: Command that gave it.
@@ -41,7 +42,7 @@ class Result:
     protocol: str
     pool: str
     split: str
-    labels: int
+    labels: int | None
     scores: tuple[float, ...]
     seeds: tuple[int, ...]
     seconds: float
@@ -71,7 +72,7 @@ class Result:
             protocol=self.protocol,
             pool=self.pool,
             split=self.split,
-            labels=str(self.labels),
+            labels='' if self.labels is None else str(self.labels),
             seeds=' '.join(map(str, self.seeds)),
             mean=f'{self.mean:.2f}',
             std=f'{self.std:.2f}',

@@ -1,5 +1,6 @@
 """Rules of every evaluation: frozen encoder, no test image augmented or twice."""
 
+import csv
 import os
 import pickle
 import random
@@ -135,12 +136,18 @@ def test_evaluation_is_deterministic_and_independent_of_the_batch(
         out = tmp_path / f'{name}.pkl'
         run_tool(
             'test.py', LINEAR, trained, '--out', out, '--work-dir', tmp_path / name,
-            '--cfg-options', *TINY, *TEST, f'test_dataloader.batch_size={batch_size}',
+            '--csv', tmp_path / 'results.csv', '--cfg-options', *TINY, *TEST,
+            f'test_dataloader.batch_size={batch_size}',
         )  # fmt: skip
         results = predictions(out)
         runs[name] = top1(capfd.readouterr().out, results), results
     (accuracy, small), (_, large), (_, again) = runs.values()
     assert [run[0] for run in runs.values()] == [accuracy] * 3
+    with (tmp_path / 'results.csv').open(newline='') as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row['mean']) for row in rows] == [accuracy] * 3
+    assert {row['protocol'] for row in rows} == {'accuracy/top1'}
+    assert {row['checkpoint'] for row in rows} == {str(trained)}
     for x, y, z in zip(small, large, again, strict=True):
         assert int(x['pred_label']) == int(y['pred_label'])
         assert torch.allclose(x['pred_score'], y['pred_score'], atol=1e-5)
