@@ -15,7 +15,7 @@ def count_flops(model: nn.Module, images: int = 2) -> float:
     """
     size = model.backbone.geometry.img_size
     channels = model.backbone.geometry.in_channels
-    views = 1 + max(head.view for head in model.head.values())
+    views = max(head.num_views for head in model.head.values())
     batch = [torch.randn(images, channels, *size)] * views
     with FlopCounterMode(display=False) as counter:
         # The counter knows matrix products, which attention becomes in bfloat16.

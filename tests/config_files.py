@@ -42,7 +42,8 @@ def load(name) -> Config:
         assert cfg.model.backbone.init_cfg.type == 'Pretrained'
         cfg.model.backbone.init_cfg = None
     cfg.model.backbone.pop('drop_path_rate', None)  # would leave blocks out at random
-    if cfg.model.get('target_generator', {}).get('type') == 'PretrainedEncoder':
+    teacher = cfg.model.get('target_generator') or {}
+    if teacher.get('type') == 'PretrainedEncoder':
         cfg.model.target_generator.random = True  # no weights are at hand
     make_shallow(cfg, 'benchmarks' in str(name))
     return cfg

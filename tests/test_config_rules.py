@@ -42,6 +42,8 @@ def test_header_gives_the_command_the_cost_and_the_result(name):
 # What the first part of a name in selfsup/ says: the target encoder, and the masking.
 METHODS = {
     'mae': (None, 'RandomMasking'),
+    'mae-joint': (None, 'RandomMasking'),
+    'umae': (None, 'RandomMasking'),
     'bootmae': ('StageEncoder', 'RandomMasking'),
     'bootmae-ema': ('EMAEncoder', 'RandomMasking'),
     'bootmae-views': ('StageEncoder', 'RandomMasking'),

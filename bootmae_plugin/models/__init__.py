@@ -7,7 +7,7 @@ from .heads import BranchHead, FeatureHead, PixelHead
 from .masking import BlockMasking, GridMasking, Mask, Masking, RandomMasking
 from .pooling import NormNeck
 from .targets import EMAEncoder, PretrainedEncoder, StageEncoder, TargetGenerator
-from .views import PooledTokens, ViewHead
+from .views import JointHead, PooledTokens, UniformityHead, ViewHead
 
 __all__ = [
     'BlockMasking',
@@ -19,6 +19,7 @@ __all__ = [
     'EMAEncoder',
     'FeatureHead',
     'GridMasking',
+    'JointHead',
     'MAEDecoder',
     'Mask',
     'MaskedDeiT',
@@ -31,5 +32,6 @@ __all__ = [
     'RandomMasking',
     'StageEncoder',
     'TargetGenerator',
+    'UniformityHead',
     'ViewHead',
 ]

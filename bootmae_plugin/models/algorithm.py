@@ -132,21 +132,23 @@ class BootMAE(BaseSelfSupervisor):
 
         Args:
             inputs: (B, C, H, W) normalized images, or a list of views of the same
-                images. The first view is masked and encoded.
+                images. The first view is masked and encoded, or the first few as one
+                batch (:class:`JointHead`).
             data_samples: Unused.
 
         Returns:
             ``loss_<branch>`` of the active branches, and values for the log.
         """
         views = self.check_views(inputs)
-        mask = self.draw_masks(views[0])  # V masks of each image: V * B in all
-        latent = self.backbone.encode(views[0], mask, self.injected)  # MAE, section 3
+        inputs = self.encoded_images(views)
+        mask = self.draw_masks(inputs)  # V masks of each image: V * B in all
+        latent = self.backbone.encode(inputs, mask, self.injected)  # MAE, section 3
         losses = {}
         for name, head in self.active_branches():
             decoder = self.decoder(name)
             chosen = decoder.choose(mask)  # the patches to predict (CrossMAE)
             decoded = decoder(latent, chosen)  # (V * B, P, decoder width)
-            images = views[head.view]
+            images = views[head.view] if head.view else inputs
             source = self.target_generator(images) if head.uses_teacher else images
             values = head.loss(decoded, source, chosen)  # BootMAE's R, P
             values['loss'] = head.branch_weight * values['loss']  # R + lambda * P
@@ -160,13 +162,19 @@ class BootMAE(BaseSelfSupervisor):
             UserError: if an active branch needs more views than there are.
         """
         views = inputs if isinstance(inputs, (list, tuple)) else [inputs]
-        needed = 1 + max((head.view for _, head in self.active_branches()), default=0)
+        needed = max((h.num_views for _, h in self.active_branches()), default=1)
         check(
             len(views) >= needed,
             f'a branch of this stage needs {needed} views of each image, got '
             f'{len(views)}: set data_preprocessor.views={needed}',
         )
         return views
+
+    def encoded_images(self, views: list[Tensor]) -> Tensor:
+        """Return the images that the student encodes: the first view, or several."""
+        heads = [head for _, head in self.active_branches()]
+        number = max((head.encoded_views for head in heads), default=1)
+        return views[0] if number == 1 else torch.cat(views[:number])
 
     def draw_masks(self, images: Tensor) -> Mask:
         """Draw the masks of a step, ``masks_per_image`` for each image.

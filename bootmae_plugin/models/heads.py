@@ -46,6 +46,7 @@ class BranchHead(BaseModule):
 
     uses_teacher = False  # whether the target is the teacher's features or the images
     view = 0  # the view of the images that the target comes from
+    encoded_views = 1  # the views that the student masks and encodes, as one batch
 
     def __init__(
         self,
@@ -85,6 +86,11 @@ class BranchHead(BaseModule):
 
     def attach(self, teacher: nn.Module | None) -> None:
         """Adapt to the teacher; called once, when the model is built."""
+
+    @property
+    def num_views(self) -> int:
+        """The number of views of each image that the branch needs."""
+        return max(1 + self.view, self.encoded_views)
 
     def active(self, stage: int) -> bool:
         """Return whether a stage, counted from 1, trains the branch."""
