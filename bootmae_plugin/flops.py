@@ -26,16 +26,17 @@ def count_flops(model: nn.Module, images: int = 2) -> float:
 
 
 def stage_costs(model: dict, num_stages: int) -> list[float]:
-    """Return the FLOPs per image of every stage; the random state does not change.
+    """Return the FLOPs per image of every stage, counted by one process alone.
 
-    Stage 2 stands for all later ones.
+    Stage 2 stands for all later ones. The random state does not change.
 
     Args:
         model: Config of a pretraining model.
         num_stages: Number of stages.
     """
     with torch.random.fork_rng():
-        built = MODELS.build(model).train()
+        # In training mode the statistics of targets are averaged over the processes.
+        built = MODELS.build(model).eval()
         costs = [count_flops(built)]
         if num_stages > 1:
             built.start_stage(2)

@@ -239,8 +239,17 @@ def relative_costs(runner, hook: BootstrapHook | None, stage: int) -> list[float
     number = len(hook.starts_of(runner)) if hook else 1
     if number == 1:
         return [1.0]
-    costs = agree(lambda: stage_costs(runner.cfg.model, number))
+    costs = agree(lambda: count_or_assume(runner.cfg.model, number))
     return [cost / costs[stage - 1] for cost in costs]
+
+
+def count_or_assume(model: dict, num_stages: int) -> list[float]:
+    """Return the costs of the stages; equal ones if a model cannot be counted."""
+    try:
+        return stage_costs(model, num_stages)
+    except Exception as error:  # of a user's class: an estimate may not stop a run
+        print_log(f'the FLOPs of the stages are not known: {error}', 'current')
+        return [1.0] * num_stages
 
 
 def agree(calculate: Callable):
