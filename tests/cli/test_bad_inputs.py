@@ -54,7 +54,7 @@ KEYS = [key for key in settings_of(small('')) if key.split('.')[0] not in NAMES]
 def test_generated_configs(tmp_path):
     refused, counter = [], itertools.count()
 
-    @settings(generated, max_examples=60)
+    @settings(generated, max_examples=30)
     @given(st.dictionaries(st.sampled_from(KEYS), VALUES, min_size=1, max_size=2))
     def check(changes):
         folder = tmp_path / str(next(counter))
@@ -105,7 +105,7 @@ def test_generated_images(tmp_path):
     refused, counter = [], itertools.count()
     endings = st.sampled_from(['jpg', 'png', 'tif', 'bmp'])
 
-    @settings(generated, max_examples=60)
+    @settings(generated, max_examples=30)
     @given(st.one_of(st.binary(max_size=60), encoded()), endings)
     def check(content, ending):
         folder = tmp_path / str(next(counter))

@@ -5,9 +5,9 @@ import subprocess
 import sys
 
 import torch
-import torch.multiprocessing as mp
 
 from bootmae_plugin.models.heads import PositionNorm
+from tests.processes import run_in_two
 from tests.tiny import ROOT, tiny_options
 
 
@@ -70,10 +70,9 @@ def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path)
     assert not set(batches[0].tolist()) & set(batches[1].tolist())
 
 
-def _position_norm(rank, path, batch):
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{path}/sync', rank=rank, world_size=2
-    )
+def _position_norm(path, batch):
+    torch.distributed.init_process_group('gloo')
+    rank = torch.distributed.get_rank()
     norm = PositionNorm(4, 3).train()
     for step in batch:
         norm(step[rank])
@@ -83,7 +82,7 @@ def _position_norm(rank, path, batch):
 
 def test_target_statistics_of_two_processes_are_those_of_one(tmp_path):
     batch = torch.randn(3, 2, 8, 4, 3) * 2 + torch.randn(4, 3)
-    mp.spawn(_position_norm, (str(tmp_path), batch), nprocs=2)
+    run_in_two(_position_norm, tmp_path, batch)
     norm = PositionNorm(4, 3).train()
     for step in batch:
         norm(step.flatten(0, 1))

@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-import torch.multiprocessing as mp
 from mmengine.hooks import Hook
 from mmengine.logging import MessageHub
 from mmengine.optim import OptimWrapper, OptimWrapperDict
@@ -21,6 +20,7 @@ from bootmae_plugin.reliability.finite import (
     check_finite,
     skips_on_device,
 )
+from tests.processes import run_in_two
 from tests.reliability.resuming import losses, train
 from tests.tiny import tiny_config
 
@@ -280,10 +280,9 @@ def test_no_step_waits_for_the_gpu(tmp_path):
         torch.cuda.set_sync_debug_mode('default')
 
 
-def _one_of_two(rank, path):
-    torch.distributed.init_process_group(
-        'gloo', init_method=f'file://{path}/sync', rank=rank, world_size=2
-    )
+def _one_of_two(path):
+    torch.distributed.init_process_group('gloo')
+    rank = torch.distributed.get_rank()
     model = torch.nn.Linear(2, 1)
     wrapper = OptimWrapper(torch.optim.SGD(model.parameters(), lr=1.0))
     runner = SimpleNamespace(
@@ -306,7 +305,7 @@ def _one_of_two(rank, path):
 
 
 def test_what_one_process_finds_stops_both(tmp_path):
-    mp.spawn(_one_of_two, (str(tmp_path),), nprocs=2)
+    run_in_two(_one_of_two, str(tmp_path))
     for rank in (0, 1):
         report = (tmp_path / f'non_finite/iter_1_rank_{rank}.json').read_text()
         assert json.loads(report)['finite_on_this_rank'] == (rank == 0)
