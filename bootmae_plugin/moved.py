@@ -18,6 +18,7 @@ MOVED = {
     'datasets.prepare': 'preparation.prepare',
     'datasets.prepare_folder': 'preparation.folder',
     'datasets.publish': 'preparation.publish',
+    'datasets.read': 'images',
     'datasets.seg_folder': 'segmentation.data',
     'engine.checkpoints': 'reliability.checkpoint_hook',
     'engine.exact_resume': 'reliability.resume',

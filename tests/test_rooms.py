@@ -17,7 +17,7 @@ FLOORS = (
     ('reliability',),
     ('engine',),
     ('models', 'datasets'),
-    ('checkpoints',),
+    ('checkpoints', 'images'),
     ('errors', 'flops', 'hints', 'host', 'moved', 'registry', 'version'),
 )
 FLOOR = {room: -level for level, rooms in enumerate(FLOORS) for room in rooms}

@@ -15,8 +15,8 @@ from mmpretrain.registry import DATASETS
 from torch import Tensor
 
 from ..configuration.configs import load_config
-from ..datasets.in_memory import read_image
 from ..errors import check
+from ..images import read_image
 from ..preparation.folder import list_images
 from ..visualization import (
     load_model,

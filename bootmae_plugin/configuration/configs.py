@@ -74,6 +74,9 @@ def load_runner_config(args: argparse.Namespace) -> Config:
         cfg.work_dir = args.work_dir
     elif cfg.get('work_dir') is None:
         cfg.work_dir = str(Path('work_dirs') / Path(cfg.filename).stem)
+    if cfg.default_scope == 'mmseg':
+        # MMSegInferencer, which reads the saved config, looks for it in the model.
+        cfg.model.data_preprocessor = cfg.data_preprocessor
     for name in LOADERS:
         set_loader_defaults(cfg, name, args)
     return cfg
@@ -94,8 +97,9 @@ def set_loader_defaults(cfg: Config, name: str, args: argparse.Namespace) -> Non
     loader.setdefault('persistent_workers', True)
     if workers == 0:  # torch refuses workers that persist where there are none
         loader['persistent_workers'] = False
-    loader.setdefault('collate_fn', dict(type='default_collate'))
-    if isinstance(loader['collate_fn'], dict):
+    if cfg.get('default_scope') != 'mmseg':  # mmengine's own default is mmseg's
+        loader.setdefault('collate_fn', dict(type='default_collate'))
+    if isinstance(loader.get('collate_fn'), dict):
         # mmengine writes it into what is inherited as 'package::', and passes it on.
         loader['collate_fn'].pop('_scope_', None)
     if args.no_pin_memory:

@@ -6,6 +6,7 @@ from .in_memory import InMemoryImages
 from .labels import LabeledImages
 from .preprocessor import BatchDataPreprocessor
 from .sources import CIFAR10Copy, Digits, ImageFolder
+from .transforms import CoverCrop
 
 __all__ = [
     'BatchColorJitter',
@@ -13,6 +14,7 @@ __all__ = [
     'BatchPadCrop',
     'BatchRandomResizedCrop',
     'CIFAR10Copy',
+    'CoverCrop',
     'Digits',
     'ImageFolder',
     'InMemoryImages',

@@ -17,8 +17,8 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import UserError, check
+from ..images import read_image
 from .pixel_cache import PixelCache
-from .read import read_image
 
 MAX_BYTES = 64 * 2**30
 
@@ -58,6 +58,9 @@ class InMemoryImages(Dataset):
         cache: Folder of a :class:`PixelCache` for images that are files. They are
             decoded once and then mapped from the disk, shared by all processes and
             later runs. Defaults to None: decoded at every start, into memory.
+        pipeline: Transforms that make the same of an image as this data set. The data
+            set does not apply them; mmpretrain's inferencers read them from the config.
+            Defaults to None.
 
     Raises:
         UserError: if an image cannot be read, labels are missing or outside the
@@ -71,6 +74,7 @@ class InMemoryImages(Dataset):
         with_label: bool = True,
         on_error: str = 'raise',
         cache: str | None = None,
+        pipeline: list[dict] | None = None,
     ) -> None:
         check(
             on_error in ('raise', 'skip'),
@@ -80,6 +84,14 @@ class InMemoryImages(Dataset):
         infos = [source.get_data_info(i) for i in range(len(source))]
         self.metainfo = source.metainfo
         img_size = tuple(to_2tuple(img_size))
+        sizes = {tuple(to_2tuple(t['size'])) for t in pipeline or () if 'size' in t}
+        if sizes - {img_size}:
+            print_log(
+                f'the data set has img_size={img_size}, but its pipeline {sizes}: '
+                "mmpretrain's inferencers would resize to the latter",
+                'current',
+                level=30,
+            )
         if cache is not None and all('img' not in info for info in infos):
             pixels, good, bad = self._map(infos, img_size, cache)
         else:

@@ -180,7 +180,7 @@ class MaskedViT(BaseBackbone):
         # Expand each token by itself. A joint tensor would give the tokens gradients
         # with other strides than theirs, which DistributedDataParallel has to copy.
         first = [
-            (token + position).to(x.dtype).expand(len(x), -1, -1)
+            (token + position).to(x.dtype).expand(x.shape[0], -1, -1)
             for token, position in zip(self.extra_tokens(), pos_embed, strict=False)
         ]
         return torch.cat([*first, x], dim=1)

@@ -70,7 +70,7 @@ def pool_tokens(
     if out_type == 'raw':
         return x
     if out_type in ('featmap', 'grid2x2'):
-        maps = patches.transpose(1, 2).reshape(len(x), -1, *grid)
+        maps = patches.transpose(1, 2).reshape(x.shape[0], -1, *grid)
         if out_type == 'featmap':
             return maps
         return F.adaptive_avg_pool2d(maps, 2).flatten(1)  # (B, 4 D)

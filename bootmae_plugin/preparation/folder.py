@@ -35,7 +35,7 @@ def decode(path: Path) -> None:
     """Raise an error if training could not read an image."""
     from PIL import Image
 
-    from ..datasets.read import to_rgb
+    from ..images import to_rgb
 
     with Image.open(path) as image:
         to_rgb(image)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from bootmae_plugin import UserError
 from bootmae_plugin.datasets.digits import load_digits_rgb
-from bootmae_plugin.datasets.read import read_image, resize_and_crop
+from bootmae_plugin.images import read_image, resize_and_crop
 
 
 @pytest.fixture

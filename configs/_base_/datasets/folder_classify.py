@@ -18,6 +18,7 @@ val_dataloader = dict(
     dataset=dict(
         img_size=img_size,
         source=dict(type='ImageFolder', data_root=f'{data_root}/test'),
+        pipeline=[dict(type='CoverCrop', size=img_size), dict(type='PackInputs')],
     )
 )
 test_dataloader = val_dataloader

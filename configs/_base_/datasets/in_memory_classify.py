@@ -21,7 +21,12 @@ val_dataloader = dict(
     persistent_workers=False,
     sampler=dict(type='DefaultSampler', shuffle=False),
     collate_fn=dict(type='whole_batch'),
-    dataset=dict(type='InMemoryImages', img_size=img_size),
+    dataset=dict(
+        type='InMemoryImages',
+        img_size=img_size,
+        # The same for one image, for mmpretrain's inferencers.
+        pipeline=[dict(type='CoverCrop', size=img_size), dict(type='PackInputs')],
+    ),
 )
 val_evaluator = dict(type='Accuracy', topk=(1,))
 test_dataloader = val_dataloader

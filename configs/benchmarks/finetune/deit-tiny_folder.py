@@ -36,6 +36,10 @@ train_dataloader = dict(
     dataset=dict(img_size=img_size, source=dict(data_root=f'{data_root}/train'))
 )
 val_dataloader = dict(
-    dataset=dict(img_size=img_size, source=dict(data_root=f'{data_root}/test'))
+    dataset=dict(
+        img_size=img_size,
+        source=dict(data_root=f'{data_root}/test'),
+        pipeline=[dict(type='CoverCrop', size=img_size), dict(type='PackInputs')],
+    )
 )
 test_dataloader = val_dataloader

@@ -41,6 +41,8 @@ _base_ = [
     '../../_base_/segmentation_runtime.py',
 ]
 model = dict(
+    # MMSegInferencer looks for it here.
+    data_preprocessor={{_base_.data_preprocessor}},
     backbone=dict(img_size=96),  # the crops of the pretraining
     decode_head=dict(ignore_index={{_base_.void}}),
     auxiliary_head=dict(ignore_index={{_base_.void}}),

@@ -28,6 +28,8 @@ embed_dims = 48
 channels = 32  # of the heads
 
 model = dict(
+    # MMSegInferencer looks for it here.
+    data_preprocessor={{_base_.data_preprocessor}},
     backbone=dict(
         arch=dict(_delete_=True, embed_dims=embed_dims, num_layers=12, num_heads=3),
         img_size=32,

@@ -19,6 +19,8 @@ img_size = 96
 stride = (64, 64)
 
 model = dict(
+    # MMSegInferencer looks for it here.
+    data_preprocessor={{_base_.data_preprocessor}},
     backbone=dict(img_size=img_size),
     decode_head=dict(num_classes=num_classes),
     auxiliary_head=dict(num_classes=num_classes),

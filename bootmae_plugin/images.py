@@ -3,7 +3,7 @@
 import numpy as np
 from PIL import Image, ImageOps
 
-from ..errors import UserError
+from .errors import UserError
 
 # Pillow opens 16-bit PNG and PGM files as mode 'I' in some versions.
 FORMATS_OF_16_BITS = ('PNG', 'PPM')

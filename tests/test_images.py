@@ -5,7 +5,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from bootmae_plugin.datasets.read import read_image, to_rgb
+from bootmae_plugin.images import read_image, to_rgb
 
 VALUES = np.arange(65536).reshape(256, 256)
 
