@@ -21,6 +21,7 @@ COMMANDS = {
         'probe': ('bootmae_plugin.cli.probe', 'evaluate it: k-NN and a linear layer'),
         'finetune': ('bootmae_plugin.cli.finetune', 'train a classifier from it'),
         'segment': ('bootmae_plugin.cli.segment', 'train a segmentation from it'),
+        'predict': ('bootmae_plugin.cli.predict', 'label new photos'),
     },
     'Run a config': {
         'train': ('bootmae_plugin.cli.train', 'train, or continue a run (--resume)'),
@@ -48,7 +49,7 @@ COMMANDS = {
 }
 # Subcommands that are imported before the framework. They call
 # bootmae_plugin.register() where they need it.
-WITHOUT_FRAMEWORK = {'configs', 'doctor'}
+WITHOUT_FRAMEWORK = {'configs', 'doctor', 'predict'}
 
 TRY_AGAIN = 75  # EX_TEMPFAIL: schedulers start the job again
 EXIT_STATUS = dict(SIGTERM=TRY_AGAIN, SIGUSR1=TRY_AGAIN, SIGINT=130)

@@ -1,4 +1,6 @@
-"""Reading one image file or array as 8-bit RGB of a fixed size."""
+"""Reading one image as 8-bit RGB of a fixed size, and label colors; without torch."""
+
+from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -7,6 +9,8 @@ from .errors import UserError
 
 # Pillow opens 16-bit PNG and PGM files as mode 'I' in some versions.
 FORMATS_OF_16_BITS = ('PNG', 'PPM')
+OPACITY = 0.55  # of the label colors over an image
+VOID_COLOR = (0, 0, 0)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -57,12 +61,41 @@ def resize_and_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     return image.crop((left, top, left + target[0], top + target[1]))
 
 
-def read_image(info: dict, size: tuple[int, int]) -> np.ndarray | str:
+def resize_edge_and_crop(
+    image: Image.Image, edge: int, size: tuple[int, int]
+) -> Image.Image:
+    """Resize the shorter edge (bicubic), then crop the center.
+
+    The pixels are those of mmpretrain's ``ResizeEdge`` (backend pillow, bicubic) and
+    ``CenterCrop``.
+
+    Args:
+        image: The image.
+        edge: Pixels of the shorter edge, at least those of ``size``.
+        size: (height, width) in pixels.
+    """
+    width, height = image.size
+    if width < height:
+        resized = edge, int(edge * height / width)
+    else:
+        resized = int(edge * width / height), edge
+    image = image.resize(resized, Image.BICUBIC)
+    left, top = (
+        max(round((a - b) / 2), 0) for a, b in zip(resized, size[::-1], strict=True)
+    )
+    return image.crop((left, top, left + size[1], top + size[0]))
+
+
+def read_image(
+    info: dict, size: tuple[int, int] | None, edge: int | None = None
+) -> np.ndarray | str:
     """Read the image of a sample.
 
     Args:
         info: Sample with ``img`` (an array) or ``img_path``.
-        size: (height, width) in pixels; see :func:`resize_and_crop`.
+        size: (height, width) in pixels; see :func:`resize_and_crop`. None keeps the
+            size of the image.
+        edge: Resize by :func:`resize_edge_and_crop`. Defaults to None.
 
     Returns:
         (height, width, 3) uint8 pixels in RGB, or one line that says why the image
@@ -74,10 +107,32 @@ def read_image(info: dict, size: tuple[int, int]) -> np.ndarray | str:
             image = to_rgb(Image.fromarray(image))
         else:
             with Image.open(image) as file:
-                # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, many times
-                # faster, to at least twice what is wanted.
-                file.draft('RGB', (2 * max(size), 2 * max(size)))
+                if size is not None and edge is None:
+                    # A large JPEG is decoded at 1/2, 1/4 or 1/8 of its size, many times
+                    # faster, to at least twice what is wanted.
+                    file.draft('RGB', (2 * max(size), 2 * max(size)))
                 image = to_rgb(file)
     except Exception as error:  # Pillow raises SyntaxError, OSError, ValueError, ...
         return f'{info.get("img_path", "an image")} ({error})'
-    return np.asarray(resize_and_crop(image, size))
+    if size is None:
+        return np.asarray(image)
+    if edge is None:
+        return np.asarray(resize_and_crop(image, size))
+    return np.asarray(resize_edge_and_crop(image, edge, size))
+
+
+def overlay(image: np.ndarray, labels: np.ndarray, palette: Sequence) -> np.ndarray:
+    """Draw labels over an image, in the colors of their classes.
+
+    Args:
+        image: (H, W, 3) uint8.
+        labels: (H, W) integers; a label outside the palette is drawn in black.
+        palette: (R, G, B) in 0..255 of each class.
+
+    Returns:
+        (H, W, 3) uint8.
+    """
+    known = (labels >= 0) & (labels < len(palette))
+    colors = np.asarray([*palette, VOID_COLOR], dtype=np.float32)
+    color = colors[np.where(known, labels, len(palette))]
+    return np.rint((1 - OPACITY) * image + OPACITY * color).astype(np.uint8)

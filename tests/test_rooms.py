@@ -12,7 +12,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / 'bootmae_plugin'
 # From top to bottom: a room imports only rooms of the floors below its own.
 FLOORS = (
     ('cli',),
-    ('configuration',),
+    ('configuration', 'deployment'),
     ('preparation', 'visualization', 'evaluation', 'segmentation'),
     ('reliability',),
     ('engine',),

@@ -18,14 +18,22 @@ class _Literals(ast.NodeTransformer):
         return ast.Constant(float(node.id)) if node.id in ('nan', 'inf') else node
 
 
-def read_config(path: Path) -> dict | None:
-    """Read a config that a run saved, without running it; None if it is another file.
+def parse_config(text: str) -> dict | None:
+    """Parse a config that a run saved, without running it; None if it is another text.
 
-    A work dir may come from somebody else, and a config is code. This accepts literals
-    and ``dict(...)``, which is all that a saved config has.
+    A run may come from somebody else, and a config is code. This accepts literals and
+    ``dict(...)``, which is all that a saved config has.
     """
     try:
-        body = _Literals().visit(ast.parse(path.read_text(encoding='utf-8'))).body
+        body = _Literals().visit(ast.parse(text)).body
         return {line.targets[0].id: ast.literal_eval(line.value) for line in body}
     except (SyntaxError, ValueError, AttributeError, TypeError, RecursionError):
+        return None
+
+
+def read_config(path: Path) -> dict | None:
+    """Read a file by :func:`parse_config`; None if it is another file."""
+    try:
+        return parse_config(path.read_text(encoding='utf-8'))
+    except ValueError:  # not UTF-8
         return None

@@ -16,7 +16,7 @@ from ..configuration.compose import write_config
 from ..configuration.photos import limit_batch, new_encoder, pretraining, start_from
 from ..errors import check
 from ..hints import command
-from ..preparation.labels import find_images
+from ..preparation.folder import find_images
 from .common import run
 from .outcome import given_command, make_parser
 from .photos import (

@@ -6,7 +6,6 @@ or a sweep of the mask ratio on the first image (--sweep).
 """
 
 import argparse
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor
 from ..configuration.configs import load_config
 from ..errors import check
 from ..images import read_image
-from ..preparation.folder import list_images
+from ..preparation.folder import find_photos
 from ..visualization import (
     load_model,
     save_mask_sweep,
@@ -56,12 +55,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 
 def read_images(paths: list[str], number: int, size: tuple[int, int]) -> Tensor:
     """Read the first images of files and folders: (N, 3, *size) uint8, RGB."""
-    files = []
-    for path in map(Path, paths):
-        check(path.exists(), f'{path} does not exist: give image files or folders')
-        files += [path / n for n in list_images(path)] if path.is_dir() else [path]
-    check(bool(files), f'no image was found in {", ".join(paths)}')
-    images = [read_image(dict(img_path=str(file)), size) for file in files[:number]]
+    files = find_photos(paths)[:number]
+    images = [read_image(dict(img_path=str(file)), size) for file in files]
     bad = [image for image in images if not isinstance(image, np.ndarray)]
     check(not bad, f'an image cannot be read: {"; ".join(bad[:1])}')
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)

@@ -52,6 +52,23 @@ def open_run(path: str | Path) -> Run:
     return Run(folder, Config(saved[0]), checkpoint)
 
 
+def find_checkpoint(path: str | Path) -> Path:
+    """Return a checkpoint, or the newest one in the folder of a run.
+
+    Raises:
+        UserError: if there is none.
+    """
+    path = Path(path)
+    check(path.exists(), f'{path} does not exist: give the folder of a run or a file')
+    found = newest_checkpoint(path) if path.is_dir() else path
+    check(
+        found is not None,
+        f'{path} has no checkpoint of a training (epoch_N.pth, iter_N.pth): check the '
+        'path, or wait for its first epoch',
+    )
+    return found
+
+
 def newest_checkpoint(folder: Path) -> Path | None:
     """Return the newest checkpoint by ``last_checkpoint``, or else by its number."""
     last = folder / LAST

@@ -1,12 +1,13 @@
 """Verify a folder of images and list them for training."""
 
+import glob
 import os
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ..errors import check
+from ..errors import UserError, check
 from .publish import build_once, fingerprint, track, walk
 
 Prepared = tuple[dict, bool]
@@ -16,6 +17,8 @@ SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
     *('.tiff', '.webp'),
 )
+
+VIDEOS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg')
 
 
 def describe(source: Path | None, names: list[str] | None = None) -> str | None:
@@ -29,6 +32,52 @@ def describe(source: Path | None, names: list[str] | None = None) -> str | None:
 def list_images(folder: Path) -> list[str]:
     """Return the sorted relative names of all images below a folder."""
     return [name for name in walk(folder) if name.lower().endswith(SUFFIXES)]
+
+
+def find_images(folder: Path) -> list[str]:
+    """Return the relative names of all images below a folder.
+
+    Raises:
+        UserError: if there is no such folder, or no image in it.
+    """
+    check(folder.exists(), f'{folder} does not exist: check the path')
+    check(folder.is_dir(), f'{folder} is a file: give the folder of the images')
+    if names := list_images(folder):
+        return names
+    videos = [name for name in walk(folder) if name.lower().endswith(VIDEOS)]
+    if videos:
+        raise UserError(
+            f'{folder} has {len(videos)} videos ({videos[0]}, ...) and no image: '
+            f'extract frames, as with ffmpeg -i {videos[0]} -vf fps=1 %05d.jpg'
+        )
+    raise UserError(f'{folder} has no image: expected files in {", ".join(SUFFIXES)}')
+
+
+def find_photos(words: Iterable[str]) -> list[Path]:
+    """Return the files that words name: files, folders with all below, and patterns.
+
+    Args:
+        words: Paths, and patterns such as 'photos/**/*.jpg'.
+
+    Returns:
+        The files, without duplicates, in the order of the words.
+
+    Raises:
+        UserError: if a word names nothing, or a folder has no image.
+    """
+    found: dict[Path, None] = {}
+    for word in words:
+        path = Path(word)
+        if path.is_dir():
+            files = [path / name for name in find_images(path)]
+        elif path.exists():
+            files = [path]
+        else:
+            files = [Path(name) for name in sorted(glob.glob(word, recursive=True))]
+            files = [file for file in files if file.is_file()]
+            check(bool(files), f'{word} does not exist: give images or folders of them')
+        found |= dict.fromkeys(files)
+    return list(found)
 
 
 def decode(path: Path) -> None:

@@ -6,31 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..datasets.labels import TABLE, Row, read_table
-from ..errors import UserError, check
-from .folder import SUFFIXES, list_images
-from .publish import walk
+from ..errors import check
+from .folder import find_images
 
 SPLITS = {'train': 'train', 'val': 'val', 'valid': 'val', 'test': 'test'}
-VIDEOS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg')
-
-
-def find_images(folder: Path) -> list[str]:
-    """Return the relative names of all images below a folder.
-
-    Raises:
-        UserError: if there is no such folder, or no image in it.
-    """
-    check(folder.exists(), f'{folder} does not exist: check the path')
-    check(folder.is_dir(), f'{folder} is a file: give the folder of the images')
-    if names := list_images(folder):
-        return names
-    videos = [name for name in walk(folder) if name.lower().endswith(VIDEOS)]
-    if videos:
-        raise UserError(
-            f'{folder} has {len(videos)} videos ({videos[0]}, ...) and no image: '
-            f'extract frames, as with ffmpeg -i {videos[0]} -vf fps=1 %05d.jpg'
-        )
-    raise UserError(f'{folder} has no image: expected files in {", ".join(SUFFIXES)}')
 
 
 def read_labels(source: Path, group: str | None = None) -> list[Row]:

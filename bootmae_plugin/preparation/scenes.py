@@ -12,7 +12,8 @@ from PIL import Image
 
 from ..datasets.labels import Row
 from ..errors import UserError, check
-from .labels import SPLITS, draw_split, find_images
+from .folder import find_images
+from .labels import SPLITS, draw_split
 
 MASK = '_mask'  # ends the name of a label map beside its image
 CLASSES = 'classes.txt'

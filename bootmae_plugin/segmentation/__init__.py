@@ -23,6 +23,14 @@ except ImportError as error:
 from .data import SegFolder
 from .hook import SegmentationPictureHook
 from .metric import ClassIoU
+from .predict import predict_maps, set_test_pipeline
 from .table import SegTable
 
-__all__ = ['ClassIoU', 'SegFolder', 'SegTable', 'SegmentationPictureHook']
+__all__ = [
+    'ClassIoU',
+    'SegFolder',
+    'SegTable',
+    'SegmentationPictureHook',
+    'predict_maps',
+    'set_test_pipeline',
+]

@@ -5,25 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-OPACITY = 0.55  # of the label colors over the image
-VOID_COLOR = (0, 0, 0)
-
-
-def overlay(image: np.ndarray, labels: np.ndarray, palette: Sequence) -> np.ndarray:
-    """Draw labels over an image, in the colors of their classes.
-
-    Args:
-        image: (H, W, 3) uint8.
-        labels: (H, W) integers; a label outside the palette is drawn in black.
-        palette: (R, G, B) in 0..255 of each class.
-
-    Returns:
-        (H, W, 3) uint8.
-    """
-    known = (labels >= 0) & (labels < len(palette))
-    colors = np.asarray([*palette, VOID_COLOR], dtype=np.float32)
-    color = colors[np.where(known, labels, len(palette))]
-    return np.rint((1 - OPACITY) * image + OPACITY * color).astype(np.uint8)
+from ..images import overlay
 
 
 def save_predictions(

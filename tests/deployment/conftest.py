@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from bootmae_plugin.datasets.digits import load_digits_rgb
-from tests.tiny import ROOT, run_tool
+from tests.tiny import ROOT, run_tool, tiny_options
 
 ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
 NUMBER = 24  # photos
@@ -91,3 +91,15 @@ def segmenter(tmp_path_factory) -> Trained:
         folder / 'run', folder / 'run/camvid.py', checkpoint,
         folder / 'camvid/img_dir/test', np.stack(maps),
     )  # fmt: skip
+
+
+@pytest.fixture(scope='session')
+def encoder(tmp_path_factory) -> Path:
+    """The folder of a pretraining."""
+    folder = tmp_path_factory.mktemp('encoder') / 'run'
+    config = ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py'
+    run_tool(
+        'train.py', config, '--work-dir', folder, '--cfg-options', *tiny_options(),
+        'train_cfg.max_epochs=1', 'default_hooks.bootstrap.num_stages=1',
+    )  # fmt: skip
+    return folder

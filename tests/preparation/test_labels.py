@@ -7,7 +7,8 @@ import pytest
 
 from bootmae_plugin import UserError
 from bootmae_plugin.datasets.labels import Row
-from bootmae_plugin.preparation.labels import find_images, read_labels, split_labels
+from bootmae_plugin.preparation.folder import find_images
+from bootmae_plugin.preparation.labels import read_labels, split_labels
 from tests.image_files import picture
 
 

@@ -8,8 +8,8 @@ import pytest
 pytest.importorskip('mmseg', reason='mmsegmentation is not installed (extra: seg)')
 
 from bootmae_plugin import UserError
+from bootmae_plugin.images import overlay
 from bootmae_plugin.segmentation import SegmentationPictureHook
-from bootmae_plugin.segmentation.pictures import overlay
 
 
 def test_overlay_mixes_the_image_with_the_color_of_the_class():
