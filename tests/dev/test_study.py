@@ -1,0 +1,144 @@
+"""tools/study.py: ladders, core-hours, and the tables of the document."""
+
+import csv
+import json
+
+import pytest
+
+from bootmae_plugin import UserError
+from bootmae_plugin.configuration.configs import load_config
+from bootmae_plugin.evaluation.results import COLUMNS
+from dev.study import runs, tables
+from dev.study.ladder import read_ladder
+from tests.tiny import ROOT
+
+LADDER = """
+question = 'Which?'
+config = 'some_config'
+benchmark = 'a.py'
+pools = ['avg']
+seeds = [0, 1]
+options = {'train_cfg.max_epochs': 2}
+runs = {'base, K = 4': {}, 'other': {'config': 'other_config', 'a.b': [1, 2]}}
+"""
+
+
+@pytest.fixture
+def ladder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / 'results/ladders/which.py'
+    path.parent.mkdir(parents=True)
+    path.write_text(LADDER)
+    return path
+
+
+def test_a_ladder_lists_its_runs_for_each_seed(ladder):
+    found = read_ladder(ladder).runs
+    assert [(run.name, run.seed, run.config) for run in found] == [
+        ('base, K = 4', 0, 'some_config'),
+        ('other', 0, 'other_config'),
+        ('base, K = 4', 1, 'some_config'),
+        ('other', 1, 'other_config'),
+    ]
+    assert found[3].words == [
+        'train_cfg.max_epochs=2',
+        'a.b=[1,2]',
+        'randomness.seed=1',
+    ]
+    assert str(found[0].work_dir) == 'work_dirs/study/which/base-k-4_seed0'
+    assert [run.name for run in read_ladder(ladder, ['other']).runs] == ['other'] * 2
+
+
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        (('seeds = [0, 1]', ''), 'seeds=None must be a list'),
+        (("question = 'Which?'", 'question = 3'), 'question=3 must be a str'),
+        (("'other':", "'Base  K 4':"), 'two runs share a work dir'),
+        (('runs =', 'runs ='), None),
+    ],
+)
+def test_wrong_ladders_are_refused(ladder, change, message):
+    ladder.write_text(LADDER.replace(*change))
+    if message is None:
+        with pytest.raises(UserError, match="has no run .'third'.: choose of"):
+            read_ladder(ladder, ['third'])
+        with pytest.raises(UserError, match='no ladder'):
+            read_ladder(ladder.with_name('missing.py'))
+        ladder.write_text('runs = (')
+        message = 'is no ladder: SyntaxError'
+    with pytest.raises(UserError, match=message):
+        read_ladder(ladder)
+
+
+def write_log(folder, *parts):
+    for number, steps in enumerate(parts):
+        path = folder / f'20260101_00000{number}/vis_data/scalars.json'
+        path.parent.mkdir(parents=True)
+        (path.parents[1] / 'run.log').write_text('cpu: training in float32\n')
+        rows = [
+            dict(loss=1.0, iter=s, step=s, time=t, epoch=1 + s // 100) for s, t in steps
+        ]
+        rows.append({'accuracy/top1': 5.0, 'step': 1, 'time': 99.0})
+        path.write_text('\n'.join(map(json.dumps, rows)))
+
+
+def test_core_hours_count_each_step_once(tmp_path):
+    # Interrupted after step 100; the resumed run repeats the steps after 50.
+    write_log(tmp_path, [(50, 1.0), (100, 1.0)], [(100, 3.0), (150, 2.0)])
+    hours, epochs = runs.core_hours(tmp_path, threads=2)
+    assert hours == pytest.approx(2 * (50 * 1 + 50 * 3 + 50 * 2) / 3600)
+    assert epochs == 2
+    with pytest.raises(UserError, match='has no log of a training'):
+        runs.core_hours(tmp_path / 'empty', 1)
+
+
+def test_tables_come_from_the_csv_files(ladder, tmp_path):
+    found = read_ladder(ladder)
+    figures = {('base, K = 4', 0): 50.0, ('base, K = 4', 1): 52.0, ('other', 0): 40.0}
+    with open('results/which.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for run in found.runs:
+            if (run.name, run.seed) not in figures:
+                continue
+            write_log(run.work_dir, [(50, 3.6), (100, 3.6)])
+            runs.note(run, threads=1)
+            row = dict(
+                checkpoint=run.work_dir / 'epoch_2.pth',
+                protocol='linear',
+                pool='avg',
+                mean=figures[run.name, run.seed],
+            )
+            writer.writerow({**dict.fromkeys(COLUMNS, ''), **row})
+    runs.note(found.runs[0], threads=1)  # again: the row is replaced
+    assert len(runs.rows(runs.RUNS)) == 3
+    assert runs.rows(runs.RUNS)[0]['precision'] == 'fp32'
+    document = tmp_path / 'results.md'
+    text = 'before\n<!-- table which -->\nold\n<!-- end -->\nafter\n'
+    document.write_text(text)
+    assert tables.rebuild(document) == ['which']
+    assert document.read_text() == (
+        'before\n<!-- table which -->\nWhich?\n\n'
+        '| run | seeds | epochs | core-hours | linear avg |\n'
+        '|---|---:|---:|---:|---:|\n'
+        '| base, K = 4 | 2 | 2 | 0.1 ± 0.0 | 51.0 ± 1.4 |\n'
+        '| other | 1 | 2 | 0.1 | 40.0 |\n'
+        '<!-- end -->\nafter\n'
+    )
+
+
+def test_the_ladders_of_the_project_are_valid():
+    for path in sorted((ROOT / 'results/ladders').glob('*.py')):
+        ladder = read_ladder(path)
+        assert (ROOT / ladder.benchmark).is_file(), path
+        for run in ladder.runs:
+            load_config(run.config, dict(run.options))  # refuses unknown settings
+
+
+def test_the_document_shows_the_csv_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    copy = tmp_path / 'results.md'
+    copy.write_text(tables.DOCUMENT.read_text())
+    assert tables.rebuild(copy)
+    assert copy.read_text() == tables.DOCUMENT.read_text()

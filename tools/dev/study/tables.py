@@ -1,0 +1,77 @@
+"""Rebuild the tables of ``docs/results.md`` from the CSV files in ``results/``.
+
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is a ladder.
+"""
+
+import re
+from pathlib import Path
+from statistics import mean, stdev
+
+from bootmae_plugin.errors import check
+
+from .ladder import Ladder, Run, read_ladder
+from .runs import RUNS, rows
+
+DOCUMENT = Path('docs/results.md')
+LADDERS = Path('results/ladders')
+TABLE = re.compile(r'(<!-- table (?P<name>[\w.-]+) -->\n).*?(<!-- end -->)', re.S)
+
+
+def spread(values: list[float], digits: int = 1) -> str:
+    """Format the mean over seeds, with the standard deviation if there are several."""
+    text = f'{mean(values):.{digits}f}'
+    return f'{text} ± {stdev(values):.{digits}f}' if len(values) > 1 else text
+
+
+def figures_of(ladder: Ladder) -> dict[Run, dict[tuple[str, str], float]]:
+    """Return the figures of each finished run by (protocol, pooling)."""
+    figures = {run: {} for run in ladder.runs}
+    folders = {str(run.work_dir): run for run in ladder.runs}
+    for row in rows(Path('results') / f'{ladder.name}.csv'):
+        run = folders.get(str(Path(row['checkpoint']).parent))
+        if run is not None:
+            figures[run][row['protocol'], row['pool']] = float(row['mean'])
+    return {run: found for run, found in figures.items() if found}
+
+
+def table(ladder: Ladder) -> str:
+    """Return the Markdown table of a ladder: a row a run, means over its seeds."""
+    figures = figures_of(ladder)
+    trained = {
+        (r['run'], int(r['seed'])): r for r in rows(RUNS) if r['ladder'] == ladder.name
+    }
+    columns = sorted({key for found in figures.values() for key in found})
+    head = ['run', 'seeds', 'epochs', 'core-hours', *(f'{a} {b}' for a, b in columns)]
+    lines = ['| ' + ' | '.join(head) + ' |', '|---|' + '---:|' * (len(head) - 1)]
+    for name in dict.fromkeys(run.name for run in ladder.runs):
+        same = [
+            run for run in figures if run.name == name and (name, run.seed) in trained
+        ]
+        if not same:
+            continue
+        notes = [trained[name, run.seed] for run in same]
+        cells = [
+            name,
+            str(len(same)),
+            notes[0]['epochs'],
+            spread([float(note['core_hours']) for note in notes]),
+            *(spread([figures[run][key] for run in same]) for key in columns),
+        ]
+        lines.append('| ' + ' | '.join(cells) + ' |')
+    return '\n'.join(lines)
+
+
+def rebuild(document: Path = DOCUMENT) -> list[str]:
+    """Rewrite the tables of the document; return the names of their ladders."""
+    check(
+        document.is_file(), f'no {document}: run this in the top folder of a checkout'
+    )
+    text, names = document.read_text(), []
+
+    def fill(match: re.Match) -> str:
+        names.append(match['name'])
+        ladder = read_ladder(LADDERS / f'{match["name"]}.py')
+        return f'{match[1]}{ladder.question}\n\n{table(ladder)}\n{match[3]}'
+
+    document.write_text(TABLE.sub(fill, text))
+    return names
