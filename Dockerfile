@@ -2,7 +2,7 @@
 #
 #   docker build -t bootmae .
 #   docker build -t bootmae --build-arg DEVICE=cuda .
-#   docker run --rm -v "$PWD:/work" bootmae bootmae pretrain /work/photos --out /work/runs/a
+#   docker run --rm -v "$PWD:/data" bootmae bootmae pretrain photos --out runs/a
 #
 # CUDA needs the NVIDIA container toolkit and `docker run --gpus all --shm-size 8g`.
 FROM python:3.12-slim
@@ -15,5 +15,5 @@ RUN if [ "$DEVICE" = cpu ]; then \
     && export PIP_NO_CACHE_DIR=1 VENV=/opt/venv EXTRAS=mm,seg,demo \
     && bash /opt/bootmae_plugin/tools/install.sh
 ENV PATH=/opt/venv/bin:$PATH
-WORKDIR /work
+WORKDIR /data
 CMD ["python", "-c", "import bootmae_plugin; print(bootmae_plugin.__version__)"]
