@@ -22,6 +22,7 @@ COMMANDS = {
         'finetune': ('bootmae_plugin.cli.finetune', 'train a classifier from it'),
         'segment': ('bootmae_plugin.cli.segment', 'train a segmentation from it'),
         'predict': ('bootmae_plugin.cli.predict', 'label new photos'),
+        'export': ('bootmae_plugin.cli.export', 'one file: ONNX, torch.export, timm'),
     },
     'Run a config': {
         'train': ('bootmae_plugin.cli.train', 'train, or continue a run (--resume)'),

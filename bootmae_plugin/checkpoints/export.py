@@ -130,8 +130,15 @@ def convert_checkpoint(
     )
 
 
-def save_weights(weights: Weights, target: Path) -> None:
+def save_weights(
+    weights: Weights, target: Path, metadata: dict[str, str] | None = None
+) -> None:
     """Write weights whole or not at all, as safetensors if the file name says so.
+
+    Args:
+        weights: A state_dict.
+        target: The file.
+        metadata: Stored in a safetensors file. Defaults to None.
 
     Raises:
         UserError: if the file cannot be written; an older one is left as it was.
@@ -143,7 +150,7 @@ def save_weights(weights: Weights, target: Path) -> None:
     def write(path: Path) -> None:
         if target.suffix == '.safetensors':
             try:
-                save_file(weights, path)
+                save_file(weights, path, metadata)
             except SafetensorError as error:
                 raise OSError(str(error)) from error
         else:

@@ -22,7 +22,10 @@ from ..errors import UserError, check
 from .spec import CLASSIFICATION, FEATURES, SEGMENTATION, ModelSpec
 
 # What a model needs for training only. init_cfg may name files.
-TRAINING = ('init_cfg', 'pretrained', 'train_cfg', 'data_preprocessor')
+TRAINING = (
+    *('init_cfg', 'pretrained', 'train_cfg', 'data_preprocessor'),
+    'frozen_stages',
+)
 
 
 class TrainedModel(NamedTuple):
