@@ -93,3 +93,21 @@ def test_a_size_of_another_shape_covers_then_crops(tmp_path):
     expected = Image.fromarray(noise).resize((30, 24), Image.BICUBIC)
     expected = np.asarray(expected.crop((7, 0, 23, 24)))
     assert np.array_equal(read_image(dict(img=noise), (24, 16)), expected)
+
+
+@pytest.mark.parametrize('shape', [(50, 70), (71, 40), (40, 40), (33, 64)])
+def test_the_shorter_edge_is_resized_as_in_the_pipeline_of_imagenet(tmp_path, shape):
+    from mmpretrain.datasets import CenterCrop, ResizeEdge
+
+    path = tmp_path / 'a.png'
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    Image.fromarray(noise).save(path)
+    steps = [
+        ResizeEdge(36, 'short', backend='pillow', interpolation='bicubic'),
+        CenterCrop(31),
+    ]
+    results = dict(img=load_as_mmcv(path)[..., ::-1])
+    for step in steps:
+        results = step(results)
+    pixels = read_image(dict(img_path=str(path)), (31, 31), edge=36)
+    assert np.array_equal(pixels, results['img'][..., ::-1])
