@@ -70,7 +70,7 @@ def test_wheel_is_complete(wheels, origin, tmp_path):
     assert shipped(package / '.mim/configs') == shipped(ROOT / 'configs')
     tools = shipped(ROOT / 'tools')
     measure_the_project = {name for name in tools if name.startswith('dev/')}
-    measure_the_project |= {'benchmark.py', 'torture.py'}
+    measure_the_project |= {'benchmark.py', 'study.py', 'torture.py'}
     assert {'dev/__init__.py', 'dev/torture/runs.py'} < measure_the_project
     assert shipped(package / '.mim/tools') == {
         name: tools[name] for name in tools.keys() - measure_the_project

@@ -75,7 +75,7 @@ def pretrain(args: argparse.Namespace) -> None:
         number,
         args.size,
         encoder,
-        args.out.parent / 'pixels',  # for all runs beside this one
+        args.out,
         args.skip_bad,
     )
     batch = limit_batch(Config.fromfile(config_path(base)), number, args.batch_size)

@@ -13,18 +13,21 @@ if it has labels), and are left out where the data set is missing or not held in
 import argparse
 from pathlib import Path
 
+import numpy as np
 import torch
 from mmengine.registry import init_default_scope
-from mmpretrain.registry import DATASETS, MODELS
+from mmpretrain.registry import DATASETS
 from rich.console import Console
 
-from ..checkpoints.load import compare_keys, load_encoder
-from ..checkpoints.read import read_checkpoint, state_dict_of
+from ..deployment.spec import CLASSIFICATION
+from ..deployment.trained import TorchModel, load_trained
 from ..errors import UserError, check
 from ..evaluation import extract_features
 from ..visualization import Examples, RunFiles, build_report
 from .common import run
 from .outcome import make_parser
+
+BATCH = 500  # images
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -43,9 +46,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-@torch.no_grad()
 def collect_examples(run: RunFiles, number: int) -> Examples:
-    """Encode images of a run's data set with its last checkpoint.
+    """Encode images of a run's data set with its newest checkpoint.
 
     Args:
         run: A pretraining, or a classifier.
@@ -53,46 +55,32 @@ def collect_examples(run: RunFiles, number: int) -> Examples:
 
     Raises:
         UserError: if the data set is not held in memory or misses, or there is no
-            checkpoint.
+            checkpoint, or it cannot be deployed.
     """
-    cfg = run.config
-    loader = cfg.get('test_dataloader') or cfg.get('train_dataloader')
+    loader = run.config.get('test_dataloader') or run.config.get('train_dataloader')
     check(
         loader is not None and loader.dataset.type.endswith('InMemoryImages'),
         'its data set is not held in memory',
     )
     check(run.checkpoint is not None, 'it has no checkpoint')
+    trained = load_trained(run.checkpoint, 'cpu')
     data = DATASETS.build(loader.dataset)
     places = torch.linspace(0, len(data) - 1, min(number, len(data))).round().long()
     images = data.images[places]
     labels = None if data.labels is None else data.labels[places]
+    mean, std = (
+        torch.tensor(values).view(3, 1, 1)
+        for values in (trained.spec.mean, trained.spec.std)
+    )
+    predicted, encoder = None, trained.model
+    if trained.spec.task == CLASSIFICATION:
+        encoder, model = encoder.backbone, TorchModel(trained)
+        pixels = images.permute(0, 2, 3, 1).numpy()
+        parts = [model(pixels[i : i + BATCH]) for i in range(0, len(pixels), BATCH)]
+        predicted = torch.from_numpy(np.concatenate(parts)).argmax(dim=1)
+    features = extract_features(encoder, images, lambda x: (x.float() - mean) / std)
     classes = data.metainfo.get('classes') or []
-    settings = {**cfg.data_preprocessor, 'augment': None, 'batch_augments': None}
-    preprocess = MODELS.build({**settings, 'views': 1})
-
-    def normalize(batch: torch.Tensor) -> torch.Tensor:
-        return preprocess(dict(inputs=batch))['inputs']
-
-    if run.kind == 'pretraining':
-        encoder = MODELS.build(dict(cfg.model.backbone, init_cfg=None))
-        load_encoder(encoder, str(run.checkpoint))
-        predicted = None
-    else:
-        model = MODELS.build(dict(cfg.model, data_preprocessor=settings))
-        model.backbone.init_cfg = None
-        weights = state_dict_of(read_checkpoint(run.checkpoint))
-        compare_keys(
-            model.state_dict(), weights, str(run.checkpoint), 'retrain the model'
-        )
-        model.load_state_dict(weights)
-        model.eval()
-        scores = [
-            torch.stack([s.pred_score for s in model.predict(normalize(batch))])
-            for batch in images.split(500)
-        ]
-        predicted, encoder = torch.cat(scores).argmax(dim=1), model.backbone
-    features = extract_features(encoder, images, normalize)['avg']
-    return Examples(images, features, labels, predicted, classes)
+    return Examples(images, features['avg'], labels, predicted, classes)
 
 
 def report(args: argparse.Namespace) -> None:

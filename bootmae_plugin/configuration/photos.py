@@ -125,7 +125,7 @@ def pretraining(
     number: int,
     img_size: int,
     encoder: dict[str, Any],
-    cache: Path,
+    run: Path,
     skip_bad: bool = False,
 ) -> tuple[str, dict[str, Any], str]:
     """Return the config that pretrains on photos, its overrides, where photos are kept.
@@ -138,7 +138,7 @@ def pretraining(
         number: Number of the images.
         img_size: Side in pixels.
         encoder: Overrides of :func:`start_from` or :func:`new_encoder`.
-        cache: Folder of the cache.
+        run: Folder of the run.
         skip_bad: Leave unreadable images out. Defaults to False.
     """
     options = {
@@ -149,8 +149,9 @@ def pretraining(
     }
     if skip_bad:
         options['train_dataloader.dataset.on_error'] = 'skip'
+    cache = cache_of(run)
     if fits_on_disk(number, img_size, cache):
-        options['train_dataloader.dataset.cache'] = str(cache.absolute())
+        options['train_dataloader.dataset.cache'] = str(cache)
         return f'{RECIPE}.py', options, f'decoded once into {cache}'
     if fits_in_memory(number, img_size):
         return f'{RECIPE}.py', options, 'held in memory'
@@ -161,6 +162,11 @@ def pretraining(
         'bootmae data folder --skip-bad',
     )
     return f'{RECIPE}-disk.py', options, 'read from disk in every epoch'
+
+
+def cache_of(run: Path) -> Path:
+    """Return the folder of decoded photos that the runs beside a run share."""
+    return run.absolute().parent / 'pixels'
 
 
 def limit_batch(base: Config, number: int, asked: int | None) -> int:
@@ -247,6 +253,7 @@ def classification(run: Run, table: Path, splits: set[str], number: int) -> dict
     held_out = 'val' if 'val' in splits else 'test'
     tested = 'test' if 'test' in splits else 'val'
     for loader, split in dict(train='train', val=held_out, test=tested).items():
+        options[f'{loader}_dataloader.dataset.cache'] = str(cache_of(run.folder))
         options[f'{loader}_dataloader.dataset.source'] = dict(
             _delete_=True,
             type='LabeledImages',

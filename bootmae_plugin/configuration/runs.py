@@ -1,13 +1,13 @@
 """What a folder of a run holds: its config and its newest checkpoint."""
 
-import re
 from pathlib import Path
 from typing import NamedTuple
 
 from mmengine.config import Config
 
+from ..checkpoints.run_config import read_config
 from ..errors import check
-from ..reliability.work_dir import LAST, read_config
+from ..reliability.work_dir import newest_checkpoint
 
 
 class Run(NamedTuple):
@@ -67,21 +67,3 @@ def find_checkpoint(path: str | Path) -> Path:
         'path, or wait for its first epoch',
     )
     return found
-
-
-def newest_checkpoint(folder: Path) -> Path | None:
-    """Return the newest checkpoint by ``last_checkpoint``, or else by its number."""
-    last = folder / LAST
-    if last.is_file():
-        path = folder / Path(last.read_text().strip()).name
-        if path.is_file():
-            return path
-    for kind in ('epoch', 'iter', 'stage'):
-        found = {
-            int(match[1]): path
-            for path in folder.glob(f'{kind}_*.pth')
-            if (match := re.fullmatch(r'.*_(\d+)\.pth', path.name))
-        }
-        if found:
-            return found[max(found)]
-    return None

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from timm.layers import AttentionPoolLatent
 from torch import Tensor, nn
 
-from ..engine.schedulers import warmup_cosine
 from .features import FeatureSet
-from .linear_layers import BASE_BATCH, WARMUP
+from .linear_layers import BASE_BATCH, draw_batches
 from .linear_probe import LinearResult, choose_and_test
 
 # Of AdamW, for a batch of 512.
@@ -68,9 +67,9 @@ def train_attentive(
 ) -> AttentiveClassifiers:
     """Train one attentive classifier per setting by AdamW.
 
-    All start from the same weights and see the same batches. The schedule is
-    WarmupCosineLR's. An epoch has at least ten steps, of smaller batches if there are
-    few images. Its last, incomplete batch is dropped.
+    All start from the same weights and see the same batches, those of
+    :func:`draw_batches`. An epoch has at least ten steps, of smaller batches if there
+    are few images.
 
     Args:
         x: (N, L, D) standardized tokens.
@@ -84,7 +83,6 @@ def train_attentive(
             (Malladi et al. 2022). Defaults to 512.
     """
     batch_size = min(batch_size, max(len(rows) // 10, 1))
-    batches = len(rows) // batch_size
     trained = AttentiveClassifiers()
     for rate, decay in settings:
         with torch.random.fork_rng():
@@ -95,12 +93,10 @@ def train_attentive(
         stepper = torch.optim.AdamW(
             model.parameters(), lr=base, weight_decay=decay, fused=True
         )
-        for step in range(epochs * batches):
-            if step % batches == 0:
-                order = rows[torch.randperm(len(rows), generator=generator)]
-            ids = order[step % batches * batch_size :][:batch_size].to(x.device)
+        for ids, factor in draw_batches(rows, batch_size, epochs, generator):
+            ids = ids.to(x.device)
             for group in stepper.param_groups:
-                group['lr'] = base * warmup_cosine(step, epochs * batches, WARMUP)
+                group['lr'] = base * factor
             # Wide tokens are in bfloat16 where the CPU multiplies it natively.
             half = x.dtype == torch.bfloat16
             with torch.autocast(x.device.type, torch.bfloat16, enabled=half):

@@ -1,6 +1,6 @@
 """Linear layers on features: trained by SGD or LARS, or solved by L-BFGS."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -49,6 +49,30 @@ class LinearLayers(NamedTuple):
         return [100 * int(n) / len(x) for n in torch.stack(right).sum(dim=0)]
 
 
+def draw_batches(
+    rows: Tensor, batch_size: int, epochs: int, generator: torch.Generator
+) -> Iterator[tuple[Tensor, float]]:
+    """Yield the batches of a training, and WarmupCosineLR's factor for each.
+
+    The last, incomplete batch of an epoch is dropped.
+
+    Args:
+        rows: (M,) indices of the images, on the CPU.
+        batch_size: Images B per step, at most M.
+        epochs: Passes over the images, each in another order.
+        generator: Draws the orders.
+
+    Returns:
+        (B,) indices, and the factor of the learning rate.
+    """
+    batches = len(rows) // batch_size
+    for step in range(epochs * batches):
+        if step % batches == 0:
+            order = rows[torch.randperm(len(rows), generator=generator)]
+        ids = order[step % batches * batch_size :][:batch_size]
+        yield ids, warmup_cosine(step, epochs * batches, WARMUP)
+
+
 @torch.no_grad()
 def train_layers(
     x: Tensor,
@@ -63,8 +87,8 @@ def train_layers(
 ) -> LinearLayers:
     """Train one layer per setting, all from the same start and on the same batches.
 
-    The schedule is WarmupCosineLR's. The last, incomplete batch of an epoch is dropped.
-    Biases have no weight decay, and LARS does not rescale their gradients.
+    Batches and schedule are those of :func:`draw_batches`. Biases have no weight decay,
+    and LARS does not rescale their gradients.
 
     Args:
         x: (N, D) standardized features.
@@ -94,11 +118,8 @@ def train_layers(
 
     batch = x.new_empty(batch_size, x.shape[1])
     columns = torch.arange(batch_size, device=x.device)
-    batches = len(rows) // batch_size
-    for step in range(epochs * batches):
-        if step % batches == 0:
-            order = rows[torch.randperm(len(rows), generator=generator)].to(x.device)
-        ids = order[step % batches * batch_size :][:batch_size]
+    for ids, factor in draw_batches(rows, batch_size, epochs, generator):
+        ids = ids.to(x.device)
         torch.index_select(x, 0, ids, out=batch)
         # Gradient of the mean cross-entropy at the scores: softmax - one-hot.
         error = layers(batch).softmax(dim=1)
@@ -107,7 +128,7 @@ def train_layers(
         grads.weight.copy_((error.flatten(0, 1).to(x.dtype) @ batch).view_as(weight))
         grads.bias.copy_(error.sum(dim=2))
         for group in stepper.param_groups:
-            group['lr'] = group['base'] * warmup_cosine(step, epochs * batches, WARMUP)
+            group['lr'] = group['base'] * factor
         stepper.step()
     return layers
 

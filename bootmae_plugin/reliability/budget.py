@@ -16,6 +16,7 @@ from ..errors import UserError, check
 from ..flops import stage_costs
 from .loops import ExactEpochLoop
 from .rescale import base_rates, replay_schedule
+from .work_dir import agree
 
 SKIPPED, MEASURED = 2, 10  # steps: the first ones allocate memory
 TOLD = 60.0  # seconds: of a shorter run no estimate is printed
@@ -250,23 +251,6 @@ def count_or_assume(model: dict, num_stages: int) -> list[float]:
     except Exception as error:  # of a user's class: an estimate may not stop a run
         print_log(f'the FLOPs of the stages are not known: {error}', 'current')
         return [1.0] * num_stages
-
-
-def agree(calculate: Callable):
-    """Return what the first process calculates, on every process.
-
-    Raises:
-        UserError: on every process, if it raises one.
-    """
-    shared = [None, None]
-    if dist.is_main_process():
-        try:
-            shared[0] = calculate()
-        except UserError as error:
-            shared[1] = str(error)
-    dist.broadcast_object_list(shared)
-    check(shared[1] is None, shared[1])
-    return shared[0]
 
 
 def wait_for_device() -> None:

@@ -123,6 +123,18 @@ def run_on_all_ranks(work: Callable[[], object]) -> object:
     return result
 
 
+def agree(calculate: Callable[[], object]) -> object:
+    """Return what the first process calculates, on every process.
+
+    Raises:
+        UserError: on every process, if the first one raises it.
+    """
+    result = run_on_all_ranks(lambda: calculate() if dist.is_main_process() else None)
+    shared = [result]
+    dist.broadcast_object_list(shared)
+    return shared[0]
+
+
 def name_newest(runner, path: Path) -> None:
     """Write the name of the newest checkpoint into ``last_checkpoint``."""
     # Without the folder, so that a work dir can be moved. mmengine's own runner, which
@@ -136,6 +148,28 @@ def name_newest(runner, path: Path) -> None:
             write_whole(last, lambda file: file.write_text(text))
 
     run_on_all_ranks(write)
+
+
+def newest_checkpoint(work_dir: Path) -> Path | None:
+    """Find the newest checkpoint of a run by its name; none is read.
+
+    It is the one that ``last_checkpoint`` names, or else that of the highest number: of
+    epochs, of iterations, of stages. None if there is none.
+    """
+    last = work_dir / LAST
+    if last.is_file():
+        path = work_dir / Path(last.read_text().strip()).name
+        if path.is_file():
+            return path
+    for kind in ('epoch', 'iter', 'stage'):
+        found = {
+            int(match[1]): path
+            for path in work_dir.glob(f'{kind}_*.pth')
+            if (match := re.fullmatch(r'.*_(\d+)\.pth', path.name))
+        }
+        if found:
+            return found[max(found)]
+    return None
 
 
 def read_newest_checkpoint(work_dir: str | Path) -> tuple[Path, dict] | None:
@@ -211,14 +245,15 @@ def agree_on_newest_checkpoint(work_dir: str) -> tuple[str, dict] | None:
     Raises:
         UserError: on every process, if all checkpoints are broken.
     """
+    content = None
 
-    def find() -> tuple[Path, dict] | None:
-        return read_newest_checkpoint(work_dir) if dist.is_main_process() else None
+    def find() -> str | None:
+        nonlocal content
+        if (found := read_newest_checkpoint(work_dir)) is None:
+            return None
+        content = found[1]  # too large to be sent
+        return str(found[0])
 
-    found = run_on_all_ranks(find)
-    shared = [found and str(found[0])]
-    dist.broadcast_object_list(shared)
-    (name,) = shared
-    if name is None:
+    if (name := agree(find)) is None:
         return None
-    return name, read_checkpoint(name) if found is None else found[1]
+    return name, read_checkpoint(name) if content is None else content

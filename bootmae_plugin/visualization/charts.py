@@ -1,14 +1,19 @@
 """Charts as SVG within a page, in the page's own text color."""
 
+from __future__ import annotations
+
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from .figures import new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 INK = '#010203'  # stands for the text color, which differs in light and dark pages
 COLORS = ('#3b82d6', '#d9752b', '#3fa35b', '#c2504d', '#8b6fc4', '#8a7a5c', '#c76aa5')
@@ -33,6 +38,14 @@ SETTINGS = {
 }
 
 
+@contextmanager
+def _settings() -> Iterator[None]:
+    from matplotlib import rc_context
+
+    with rc_context(SETTINGS):
+        yield
+
+
 def to_svg(figure: Figure) -> str:
     """Return a figure as an SVG element in the page's text color."""
     buffer = io.StringIO()
@@ -54,7 +67,7 @@ def line_chart(
         lines: Name -> (epochs, values).
         stages: Epochs at which a stage starts, the first excepted.
     """
-    with rc_context(SETTINGS):
+    with _settings():
         figure, ((axes,),) = new_figure((5.2, 3.0))
         for number, (name, (x, y)) in enumerate(lines.items()):
             color = COLORS[number % len(COLORS)]
@@ -78,7 +91,7 @@ def scatter_chart(
         labels: (N,) whole numbers, or None.
         names: Name of each label.
     """
-    with rc_context(SETTINGS):
+    with _settings():
         figure, ((axes,),) = new_figure((5.2, 4.2))
         if labels is None:
             axes.scatter(*points.T, s=5, linewidths=0, color=COLORS[0])
@@ -104,7 +117,7 @@ def confusion_chart(counts: np.ndarray, names: Sequence[str]) -> str:
     """Draw a confusion matrix (C, C) of counts: rows true, columns predicted."""
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     size = 2.2 + 0.32 * len(names)
-    with rc_context(SETTINGS):
+    with _settings():
         figure, ((axes,),) = new_figure((size + 0.6, size))
         axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
         ticks = range(len(names))

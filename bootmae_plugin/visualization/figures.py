@@ -1,16 +1,23 @@
 """Matplotlib figures: making and saving them, without a display."""
 
+from __future__ import annotations
+
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+
+if TYPE_CHECKING:  # matplotlib takes a second, and every training imports this room
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 def new_figure(
     size: tuple[float, float], rows: int = 1, columns: int = 1
 ) -> tuple[Figure, np.ndarray]:
     """Return a figure of ``size`` (inches) and its axes, (rows, columns)."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size, layout='constrained')
     return figure, figure.subplots(rows, columns, squeeze=False)
 

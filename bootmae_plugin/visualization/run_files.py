@@ -7,7 +7,9 @@ from pathlib import Path
 
 from mmengine.config import Config
 
-from ..errors import UserError, check
+from ..checkpoints.run_config import read_config
+from ..errors import check
+from ..reliability.work_dir import newest_checkpoint
 from .curves import read_scalars
 
 NOT_FIGURES = ('step', 'time', 'data_time')
@@ -41,10 +43,9 @@ class RunFiles:
             f'{self.folder} is no work dir of a run (no */vis_data/config.py): give '
             'the folder that --work-dir or --out named',
         )
-        try:
-            return Config.fromfile(files[-1], import_custom_modules=False)
-        except Exception as error:
-            raise UserError(f'{files[-1]} is damaged ({error}): remove it') from error
+        config = read_config(files[-1])  # as data: a run may come from somebody else
+        check(config is not None, f'{files[-1]} is not the config of a run: remove it')
+        return Config(config)
 
     @cached_property
     def scalars(self) -> list[dict]:
@@ -94,12 +95,7 @@ class RunFiles:
     @property
     def checkpoint(self) -> Path | None:
         """The checkpoint that was written last, None if there is none."""
-        try:
-            name = (self.folder / 'last_checkpoint').read_text().strip()
-        except OSError:
-            return None
-        path = self.folder / Path(name).name
-        return path if path.is_file() else None
+        return newest_checkpoint(self.folder)
 
     @property
     def command(self) -> str | None:
@@ -121,7 +117,7 @@ class RunFiles:
             trains=self.kind,
             started=_date(starts[0]) if starts else '?',
             trainings=len(starts),
-            epochs=int(rows[-1]['at'] + 1e-6) if rows else 0,
+            epochs=rows[-1]['epoch'] if rows else 0,
         )
         seconds = sorted(row['time'] for row in rows if 'time' in row)
         if seconds:

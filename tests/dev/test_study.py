@@ -8,6 +8,7 @@ import pytest
 from bootmae_plugin import UserError
 from bootmae_plugin.configuration.configs import load_config
 from bootmae_plugin.evaluation.results import COLUMNS
+from bootmae_plugin.visualization import RunFiles
 from dev.study import runs, tables
 from dev.study.ladder import read_ladder
 from tests.tiny import ROOT
@@ -55,20 +56,20 @@ def test_a_ladder_lists_its_runs_for_each_seed(ladder):
         (('seeds = [0, 1]', ''), 'seeds=None must be a list'),
         (("question = 'Which?'", 'question = 3'), 'question=3 must be a str'),
         (("'other':", "'Base  K 4':"), 'two runs share a work dir'),
-        (('runs =', 'runs ='), None),
+        (('seeds = [0, 1]', 'seeds = ('), 'is no ladder: SyntaxError'),
     ],
 )
 def test_wrong_ladders_are_refused(ladder, change, message):
     ladder.write_text(LADDER.replace(*change))
-    if message is None:
-        with pytest.raises(UserError, match="has no run .'third'.: choose of"):
-            read_ladder(ladder, ['third'])
-        with pytest.raises(UserError, match='no ladder'):
-            read_ladder(ladder.with_name('missing.py'))
-        ladder.write_text('runs = (')
-        message = 'is no ladder: SyntaxError'
     with pytest.raises(UserError, match=message):
         read_ladder(ladder)
+
+
+def test_missing_ladders_and_runs_are_refused(ladder):
+    with pytest.raises(UserError, match="has no run .'third'.: choose of"):
+        read_ladder(ladder, ['third'])
+    with pytest.raises(UserError, match='no ladder'):
+        read_ladder(ladder.with_name('missing.py'))
 
 
 def write_log(folder, *parts):
@@ -86,11 +87,10 @@ def write_log(folder, *parts):
 def test_core_hours_count_each_step_once(tmp_path):
     # Interrupted after step 100; the resumed run repeats the steps after 50.
     write_log(tmp_path, [(50, 1.0), (100, 1.0)], [(100, 3.0), (150, 2.0)])
-    hours, epochs = runs.core_hours(tmp_path, threads=2)
+    hours = runs.core_hours(RunFiles(tmp_path), threads=2)
     assert hours == pytest.approx(2 * (50 * 1 + 50 * 3 + 50 * 2) / 3600)
-    assert epochs == 2
-    with pytest.raises(UserError, match='has no log of a training'):
-        runs.core_hours(tmp_path / 'empty', 1)
+    with pytest.raises(UserError, match='holds no log'):
+        runs.core_hours(RunFiles(tmp_path / 'empty'), 1)
 
 
 def test_tables_come_from_the_csv_files(ladder, tmp_path):

@@ -196,6 +196,7 @@ def test_test_images_are_never_augmented(name, tmp_path):
         dataset, training = dict(cfg[loader].dataset), loader == 'train_dataloader'
         if dataset.pop('type') == 'InMemoryImages':
             del dataset['source']
+            dataset.pop('pipeline', None)  # that of mmpretrain's inferencers
             batch = four_images(type='InMemoryImages', **dataset)
             seed_all(seed)
             return preprocess(batch, training)['inputs']

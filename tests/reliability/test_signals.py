@@ -7,12 +7,14 @@ import subprocess
 import sys
 
 import pytest
+from torch.multiprocessing import ProcessExitedException
 from torch.utils.data import DataLoader
 
 from bootmae_plugin.reliability import Interrupted, InterruptHook
 from bootmae_plugin.reliability.signals import end_workers
+from tests.processes import train_in_two
 from tests.reliability.resuming import assert_same, losses
-from tests.tiny import ROOT, tiny_options
+from tests.tiny import ROOT, run_tool, tiny_options
 
 CONFIG = f"""
 _base_ = {str(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')!r}
@@ -85,56 +87,63 @@ def test_handlers_are_given_back():
     assert [signal.getsignal(n) for n in (signal.SIGTERM, signal.SIGINT)] == before
 
 
-def test_two_processes_one_signalled_then_one_killed(tmp_path):
+def test_two_processes_one_signalled_then_one_killed(tmp_path, monkeypatch):
     """2 epochs of 20 iterations; what one process gets, both have to act on."""
     (tmp_path / 'hurt.py').write_text(HURT)
     (tmp_path / 'config.py').write_text(CONFIG)
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.delitem(sys.modules, 'hurt', raising=False)
+    options = [
+        *(word for word in tiny_options() if 'indices' not in word),
+        'train_dataloader.dataset.source.indices=640',
+        'train_cfg.max_epochs=2',
+        'default_hooks.logger.interval=1',
+        'optim_wrapper.type=OptimWrapper',
+        'train_dataloader.num_workers=1',
+        'train_dataloader.persistent_workers=True',
+    ]
 
-    def run(work_dir, *arguments, hurt='0 0 me', processes=2):
-        options = [
-            *(word for word in tiny_options() if 'indices' not in word),
-            'train_dataloader.dataset.source.indices=640',
-            'train_cfg.max_epochs=2',
-            'default_hooks.logger.interval=1',
-            'optim_wrapper.type=OptimWrapper',
-            'train_dataloader.num_workers=1',
-            'train_dataloader.persistent_workers=True',
-        ]
+    def words(work_dir, *arguments):
+        return '--work-dir', str(work_dir), *arguments, '--cfg-options', *options
+
+    def fork(work_dir, *arguments, hurt='0 0 me'):
+        monkeypatch.setenv('HURT', hurt)
+        train_in_two(tmp_path / 'config.py', *words(work_dir, *arguments))
+
+    def launch(work_dir, *arguments, hurt):
         return subprocess.run(
             ['bash', str(ROOT / 'tools/dist_train.sh'), str(tmp_path / 'config.py'),
-             str(processes), '--work-dir', str(work_dir), *arguments,
-             '--cfg-options', *options],
+             '2', *words(work_dir, *arguments)],
             env=dict(os.environ, PYTHONPATH=str(tmp_path), PYTHON=sys.executable,
                      HURT=hurt),
             capture_output=True, text=True, timeout=300,
         )  # fmt: skip
 
     whole, cut = tmp_path / 'whole', tmp_path / 'cut'
-    done = run(whole)
-    assert done.returncode == 0, done.stdout + done.stderr
-    done = run(cut, hurt=f'3 {int(signal.SIGUSR1)} me')
-    assert done.returncode == 75, done.stdout + done.stderr
-    assert 'stopped by SIGUSR1, saved as' in done.stderr
+    fork(whole)
+    with pytest.raises(ProcessExitedException) as ended:
+        fork(cut, hurt=f'3 {int(signal.SIGUSR1)} me')
+    assert ended.value.exit_code == 75
     assert (cut / 'last_checkpoint').read_text() == 'interrupted.pth'
     # The processes ask each other every 10 iterations.
     assert losses(cut) == losses(whole)[:10]
     alone = shutil.copytree(cut, tmp_path / 'alone')
-    done = run(alone, '--resume', processes=1)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert 'resumed on 1 processes a run of 2: it continues, but not' in done.stdout
+    monkeypatch.setenv('HURT', '0 0 me')
+    run_tool('train.py', tmp_path / 'config.py', *words(alone, '--resume'))
+    log = max(alone.glob('*/*.log')).read_text()
+    assert 'resumed on 1 processes a run of 2: it continues, but not' in log
     # Half of the first epoch's 40 iterations are done.
     assert losses(alone, 'iter') == [*range(1, 11), *range(21, 81)]
     # To all processes, also the workers of the data loaders.
-    done = run(cut, '--resume', hurt=f'13 {int(signal.SIGTERM)} launcher')
+    done = launch(cut, '--resume', hurt=f'13 {int(signal.SIGTERM)} launcher')
     assert done.returncode == 75, done.stdout + done.stderr
     assert 'stopped by SIGTERM, saved as' in done.stderr
     assert losses(cut) == losses(whole)[:20]
-    done = run(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)} me')
+    done = launch(cut, '--resume', hurt=f'27 {int(signal.SIGKILL)} me')
     assert done.returncode == 1, done.stdout + done.stderr
     assert 'process 1 was killed by signal 9, and the others' in done.stderr
     assert 'Traceback' not in done.stderr
-    done = run(cut, '--resume')
-    assert done.returncode == 0, done.stdout + done.stderr
+    fork(cut, '--resume')
     assert_same(cut / 'epoch_2.pth', whole / 'epoch_2.pth')
     # Iterations 21 and later were done twice.
     assert losses(cut)[-20:] == losses(whole)[-20:]

@@ -1,16 +1,16 @@
 """Train and evaluate the runs of a ladder, and write their figures into CSV files."""
 
 import csv
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-import torch
+from mmengine.utils import get_git_hash
 from rich.console import Console
 
 from bootmae_plugin.errors import check
+from bootmae_plugin.visualization import RunFiles
 
 from .ladder import Ladder, Run
 
@@ -44,31 +44,25 @@ def start(words: list[str], log: Path, threads: int) -> None:
     check(status == 0, f'{words[0]} ended with status {status}: see {log}')
 
 
-def core_hours(work_dir: Path, threads: int) -> tuple[float, int]:
-    """Return the core-hours and the epochs that a run's log adds up to.
+def core_hours(run: RunFiles, threads: int) -> float:
+    """Estimate the core-hours of a run from its log.
 
     Steps that were repeated after an interruption count once, and time between two
     trainings does not count.
 
     Args:
-        work_dir: Its work dir.
+        run: The run.
         threads: Threads that it trained with.
     """
-    seconds, epoch = {}, 0
-    for path in sorted(work_dir.glob('*/vis_data/scalars.json')):
-        for line in path.read_text().splitlines():
-            row = json.loads(line)
-            if 'iter' in row and 'time' in row and 'loss' in row:
-                seconds[row['step']] = row['time']
-                epoch = max(epoch, row['epoch'])
-    check(bool(seconds), f'{work_dir} has no log of a training')
-    steps = sorted(seconds)
-    # A row's time is the mean over the steps since the row before.
+    check(bool(run.training), f'{run.folder} has no log of a training')
+    # mmengine logs the mean time of the last 10 steps; it stands for all steps since
+    # the row before.
+    steps = [0, *(row['step'] for row in run.training)]
     total = sum(
-        (step - before) * seconds[step]
-        for before, step in zip([0, *steps], steps, strict=False)
+        (row['step'] - before) * row['time']
+        for before, row in zip(steps, run.training, strict=False)
     )
-    return total * threads / 3600, epoch
+    return total * threads / 3600
 
 
 def train(run: Run, threads: int) -> Path:
@@ -76,8 +70,9 @@ def train(run: Run, threads: int) -> Path:
     folder = run.work_dir
     words = ['train.py', run.config, '--work-dir', str(folder), '--resume']
     start([*words, '--cfg-options', *run.words], folder / 'train.out', threads)
-    newest = (folder / 'last_checkpoint').read_text().strip()
-    return folder / Path(newest).name
+    checkpoint = RunFiles(folder).checkpoint
+    check(checkpoint is not None, f'{folder} has no checkpoint: train it again')
+    return checkpoint
 
 
 def rows(path: Path) -> list[dict]:
@@ -90,19 +85,17 @@ def rows(path: Path) -> list[dict]:
 
 def note(run: Run, threads: int) -> None:
     """Write a finished training into ``results/runs.csv``."""
-    hours, epochs = core_hours(run.work_dir, threads)
-    describe = ['git', 'describe', '--always', '--dirty']
-    commit = subprocess.run(describe, capture_output=True, text=True).stdout.strip()
+    trained = RunFiles(run.work_dir)
     log = max(run.work_dir.glob('*/*.log'))
     row = dict(
         ladder=run.ladder,
         run=run.name,
         seed=run.seed,
-        epochs=epochs,
-        core_hours=f'{hours:.2f}',
+        epochs=trained.training[-1]['epoch'],
+        core_hours=f'{core_hours(trained, threads):.2f}',
         precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
         date=log.parent.name[:8],
-        commit=commit,
+        commit=get_git_hash(fallback='', digits=10),
         config=run.config,
         options=' '.join(run.words),
     )
@@ -130,7 +123,6 @@ def climb(ladder: Ladder, threads: int) -> None:
     """Train and evaluate every run of a ladder, those that are done excepted."""
     console = Console()
     done = {(r['ladder'], r['run'], int(r['seed'])) for r in rows(RUNS)}
-    torch.set_num_threads(threads)
     for number, run in enumerate(ladder.runs, 1):
         title = f'{number}/{len(ladder.runs)} {run.name}, seed {run.seed}'
         if (run.ladder, run.name, run.seed) in done:
