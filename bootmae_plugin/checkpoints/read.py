@@ -13,6 +13,7 @@ from torch import Tensor
 
 from ..errors import UserError, check
 from ..hints import command
+from .shipped import SCHEME, shipped_weights
 
 
 def _history_method(owner: object, name: str) -> object:
@@ -59,7 +60,8 @@ def read_checkpoint(
     """Read a checkpoint onto the CPU without unpickling arbitrary objects.
 
     Args:
-        path: File (.pth or .safetensors), or its http(s) URL.
+        path: File (.pth or .safetensors), its http(s) URL, or ``bootmae_plugin://NAME``
+            for weights that ship with the package.
         unpickle: Unpickle it anyway, which can run any code: only for a file from a
             trusted source. Defaults to False.
         whole: Read the whole file and verify its checksums. False maps the tensors
@@ -74,6 +76,8 @@ def read_checkpoint(
     """
     if str(path).startswith(('http://', 'https://')):
         path = _download(str(path))
+    elif str(path).startswith(SCHEME):
+        path = shipped_weights(str(path))
     path = Path(path).expanduser()
     check(
         path.is_file(),

@@ -12,6 +12,7 @@ from mmengine.runner import CheckpointLoader, checkpoint
 from ..errors import UserError
 from ..hints import command
 from .read import read_checkpoint
+from .shipped import SCHEME
 
 # With this variable, torch.load refuses objects even if called with weights_only=False.
 FORCE = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
@@ -42,6 +43,10 @@ def load_content(path: str | Path, map_location=None) -> dict:
     """
     content = _contents.pop(str(path), None)
     return read_checkpoint(path) if content is None else content
+
+
+# For mmpretrain's get_model, from the import of the package on.
+CheckpointLoader.register_scheme(SCHEME, load_content, force=True)
 
 
 def register_safe_loaders() -> None:

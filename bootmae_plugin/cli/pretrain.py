@@ -44,8 +44,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--from',
         dest='weights',
         metavar='WEIGHTS',
-        help='start from the folder of a run, or from a checkpoint of this plugin, '
-        'timm, MAE or mmpretrain (also timm:PATH); sizes of image and patch may differ',
+        help='start from the folder of a run, from bootmae_plugin://NAME, or from a '
+        'checkpoint of this plugin, timm, MAE or mmpretrain (also timm:PATH); sizes '
+        'of image and patch may differ',
     )
     parser.add_argument(
         '--skip-bad', action='store_true', help='leave unreadable images out'

@@ -77,6 +77,7 @@ def our_configs() -> dict[str, list[str]]:
         named.setdefault(path.stem, []).append(path.relative_to(root).as_posix())
     index = yaml.safe_load((root / 'metafile.yml').read_text(encoding='utf-8'))
     for model in index['Models']:
-        path = model['Config'].removeprefix('configs/')
-        named[model['Name']] = [path]
+        # A model that ships with its weights has the name of its config file.
+        if model['Config'].startswith('configs/'):
+            named[model['Name']] = [model['Config'].removeprefix('configs/')]
     return named

@@ -9,6 +9,7 @@ from mmengine.config import Config
 from mmpretrain.registry import MODELS
 
 from ..checkpoints.load import read_sizes
+from ..checkpoints.shipped import SCHEME
 from ..errors import check
 from ..models.layers import resolve_arch
 from .runs import Run, open_run
@@ -72,16 +73,17 @@ def start_from(weights: str, arch: str | None) -> dict[str, Any]:
     """Return overrides that start a pretraining from weights of any size of patches.
 
     Args:
-        weights: Folder of a run, or a checkpoint of this plugin, timm, MAE or
-            mmpretrain, also as 'timm:PATH'.
+        weights: Folder of a run, 'bootmae_plugin://NAME', or a checkpoint of this
+            plugin, timm, MAE or mmpretrain, also as 'timm:PATH'.
         arch: Architecture that the user asked for. Defaults to that of the weights.
 
     Raises:
         UserError: if there are no weights, or they are of another architecture.
     """
-    path = Path(weights.removeprefix('timm:'))
-    if path.is_dir():
-        run = open_run(path)
+    given = weights.removeprefix('timm:')
+    path = Path(given)
+    if path.is_dir() or given.startswith(SCHEME):
+        run = open_run(given)
         path, encoder = run.checkpoint, encoder_of(run)
         kept = ('type', 'arch', 'pos_embed')
         options = {k: v for k, v in encoder.items() if k.split('.')[-1] in kept}

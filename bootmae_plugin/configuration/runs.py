@@ -6,6 +6,7 @@ from typing import NamedTuple
 from mmengine.config import Config
 
 from ..checkpoints.run_config import read_config
+from ..checkpoints.shipped import SCHEME, shipped_weights
 from ..errors import check
 from ..reliability.work_dir import newest_checkpoint
 
@@ -30,11 +31,15 @@ def open_run(path: str | Path) -> Run:
     The config is read without running it.
 
     Args:
-        path: The run's folder, or one of its checkpoints.
+        path: The run's folder, one of its checkpoints, or ``bootmae_plugin://NAME``
+            for a run whose weights ship with the package.
 
     Raises:
         UserError: if there is no run, or it has no checkpoint yet.
     """
+    if str(path).startswith(SCHEME):
+        path = shipped_weights(str(path))
+        return Run(path.parent, Config(read_config(path.with_suffix('.py'))), path)
     path = Path(path)
     check(path.exists(), f'run {path} does not exist: give the folder of a training')
     folder = path if path.is_dir() else path.parent

@@ -1,0 +1,219 @@
+"""Ship the encoder of a finished run with the package.
+
+    python tools/release.py work_dirs/RUN --threads 2
+
+Writes weights/NAME.* (see weights/README.md), where NAME is that of the run's config.
+Then it evaluates the shipped file: k-NN and a linear layer of --benchmark on the test
+images, and k-NN on scikit-learn's digits, which a test of the suite repeats. The
+figures go into results/zoo.csv, the name into configs/metafile.yml, and both into the
+model card in docs/zoo.md. The same command with a better run replaces all of it.
+"""
+
+import argparse
+import csv
+import json
+import re
+from pathlib import Path
+
+from mmengine.config import Config
+
+from bootmae_plugin.checkpoints.export import export_encoder, save_weights
+from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
+from bootmae_plugin.checkpoints.shipped import SCHEME, sha256
+from bootmae_plugin.cli import knn, linear_probe
+from bootmae_plugin.cli.common import run
+from bootmae_plugin.cli.outcome import add_debug
+from bootmae_plugin.errors import check
+from bootmae_plugin.evaluation.results import COLUMNS
+from bootmae_plugin.visualization import RunFiles
+
+from .study.runs import core_hours, rows
+
+WEIGHTS = Path('weights')
+FIGURES = Path('results/zoo.csv')
+INDEX = Path('configs/metafile.yml')
+CARDS = Path('docs/zoo.md')
+BENCHMARK = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
+CHECK = 'configs/benchmarks/linear/deit-tiny_digits.py'
+# What a saved config says about the machine and the start of its run.
+OF_THE_START = ('work_dir', 'resume', 'load_from', 'launcher')
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument('run', type=Path, help='work dir of a finished pretraining')
+    parser.add_argument('--benchmark', default=BENCHMARK, help=f'default: {BENCHMARK}')
+    parser.add_argument('--check', default=CHECK, help=f'default: {CHECK}')
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=1,
+        help='threads that it trained with; default: 1',
+    )
+    add_debug(parser)
+    return parser.parse_args(argv)
+
+
+def name_of(trained: RunFiles) -> str:
+    """Return the name of a run's config.
+
+    Raises:
+        UserError: if the run is not finished, or its config is none of ours.
+    """
+    wanted = trained.config.train_cfg.max_epochs
+    done = trained.training[-1]['epoch'] if trained.training else 0
+    check(
+        done == wanted and trained.checkpoint is not None,
+        f'{trained.folder} has trained {done} of {wanted} epochs: wait until it ends',
+    )
+    (name,) = (path.stem for path in trained.folder.glob('*.py'))
+    check(
+        f'  - Name: {name}\n' in INDEX.read_text('utf-8'),
+        f'{INDEX} has no model {name}: release a run of a shipped pretraining config',
+    )
+    return name
+
+
+def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> None:
+    """Write the encoder, its checksum, the config and the log of a run."""
+    WEIGHTS.mkdir(exist_ok=True)
+    checkpoint = trained.checkpoint
+    weights = state_dict_of(read_checkpoint(checkpoint))
+    encoder = export_encoder(weights, str(checkpoint))
+    target = WEIGHTS / f'{name}.safetensors'
+    save_weights({f'backbone.{k}': v.float() for k, v in encoder.items()}, target)
+    log = max(trained.folder.glob('*/*.log'))
+    facts = dict(
+        sha256=sha256(target),
+        bytes=target.stat().st_size,
+        parameters=sum(value.numel() for value in encoder.values()),
+        epochs=trained.training[-1]['epoch'],
+        stages=max(row.get('stage', 1) for row in trained.training),
+        core_hours=round(core_hours(trained, threads), 2),
+        precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
+        date=log.parent.name[:8],
+        command=trained.command,
+    )
+    text = json.dumps(facts, indent=2) + '\n'
+    target.with_suffix('.json').write_text(text, encoding='utf-8')
+    lines = ''.join(json.dumps(row) + '\n' for row in trained.scalars)
+    target.with_suffix('.jsonl').write_text(lines, encoding='utf-8')
+    # mmpretrain's FeatureExtractor looks there for the pipeline of one image.
+    test = Config.fromfile(benchmark).test_dataloader.dataset
+    kept = {k: v for k, v in trained.config.items() if k not in OF_THE_START}
+    dataset = {key: test[key] for key in ('type', 'img_size', 'pipeline')}
+    config = Config({**kept, 'test_dataloader': dict(dataset=dataset)})
+    config.dump(target.with_suffix('.py'))
+
+
+def evaluate(name: str, benchmark: str, digits: str) -> None:
+    """Evaluate the shipped file, and an untrained encoder; replace older figures."""
+
+    def is_old(row: dict) -> bool:
+        control = row['config'] == benchmark and row['checkpoint'] in ('random', '')
+        return control or row['checkpoint'] == SCHEME + name
+
+    kept = [row for row in rows(FIGURES) if not is_old(row)]
+    with FIGURES.open('w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+        writer.writeheader()
+        writer.writerows(kept)
+    words = [SCHEME + name, '--pool', 'avg', 'flatten64', '--csv', str(FIGURES)]
+    knn.main([digits, *words])
+    knn.main([benchmark, *words, '--controls'])
+    linear_probe.main(
+        [benchmark, *words, '--controls', '--epochs', '20', '--seeds', '1']
+    )
+
+
+def write_name(name: str) -> None:
+    """Let the model index name the weights and the config that they come with."""
+    text = INDEX.read_text('utf-8')
+    entry = re.compile(rf'  - Name: {re.escape(name)}\n(    .*\n)*')
+    found = entry.search(text)[0]
+    lines = [line for line in found.splitlines() if 'Weights:' not in line]
+    lines = [
+        f'    Config: weights/{name}.py' if line.startswith('    Config:') else line
+        for line in lines
+    ]
+    entry_text = '\n'.join([*lines, f'    Weights: {SCHEME}{name}']) + '\n'
+    INDEX.write_text(text.replace(found, entry_text), encoding='utf-8')
+
+
+def figures_table(name: str, benchmark: str) -> list[str]:
+    """Return the lines of a card's table: this encoder beside an untrained one."""
+    found: dict[tuple[str, str], dict[str, str]] = {}
+    for row in rows(FIGURES):
+        if row['config'] == benchmark:
+            cells = found.setdefault((row['protocol'], row['pool']), {})
+            cells[row['checkpoint']] = row['mean']
+    lines = [
+        '| protocol | features | this encoder | untrained |',
+        '|---|---|---:|---:|',
+    ]
+    for (protocol, pool), cells in found.items():
+        if pool == 'pixels':
+            lines.append(f'| {protocol} | pixels | {cells[""]} | |')
+            continue
+        own, random = cells.get(SCHEME + name, ''), cells.get('random', '')
+        lines.append(f'| {protocol} | {pool} | {own} | {random} |')
+    return lines
+
+
+def write_card(name: str, benchmark: str) -> None:
+    """Write the generated part of a model card."""
+    facts = json.loads((WEIGHTS / f'{name}.json').read_text('utf-8'))
+    config = Config.fromfile(WEIGHTS / f'{name}.py')
+    backbone, loader = config.model.backbone, config.train_dataloader
+    date = '-'.join((facts['date'][:4], facts['date'][4:6], facts['date'][6:]))
+    about = dict(
+        encoder=f'`{backbone.type}`, {backbone.arch}, {backbone.img_size}x'
+        f'{backbone.img_size} pixels in patches of {backbone.patch_size}; '
+        f'{facts["parameters"]:,} parameters, float32',
+        data=f'`{dict(loader.dataset.source)}`, without labels',
+        recipe=f'[`{name}.py`](../weights/{name}.py), {facts["epochs"]} epochs in '
+        f'{facts["stages"]} stages, batch {loader.batch_size}',
+        cost=f'about {facts["core_hours"]} core-hours of a CPU, {facts["precision"]}, '
+        f'{date}',
+        file=f'`weights/{name}.safetensors`, {facts["bytes"]:,} bytes, SHA-256 '
+        f'`{facts["sha256"]}`; the log is `{name}.jsonl`',
+    )
+    card = [
+        f'<!-- card {name} -->',
+        f'## {name}',
+        '',
+        '| | |',
+        '|---|---|',
+        *(f'| {key} | {value} |' for key, value in about.items()),
+        '',
+        f'Top-1 in percent on the test images of `{benchmark}`, one run each:',
+        '',
+        *figures_table(name, benchmark),
+        '<!-- end -->',
+    ]
+    text, block = CARDS.read_text('utf-8'), '\n'.join(card)
+    old = re.compile(rf'<!-- card {re.escape(name)} -->.*?<!-- end -->', re.DOTALL)
+    found = old.search(text)
+    text = text.replace(found[0], block) if found else f'{text.rstrip()}\n\n{block}\n'
+    CARDS.write_text(text, encoding='utf-8')
+
+
+def release(args: argparse.Namespace) -> None:
+    check(
+        INDEX.is_file() and CARDS.is_file(),
+        f'no {INDEX} or {CARDS}: run this in the top folder of a checkout',
+    )
+    trained = RunFiles(args.run)
+    name = name_of(trained)
+    write_files(trained, name, args.benchmark, args.threads)
+    evaluate(name, args.benchmark, args.check)
+    write_name(name)
+    write_card(name, args.benchmark)
+    print(f'released: {SCHEME}{name} ({WEIGHTS}/{name}.*, {FIGURES}, {INDEX}, {CARDS})')
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Run ``tools/release.py`` with these words."""
+    run(release, parse_args(argv))
