@@ -98,6 +98,7 @@ def test_the_number_of_old_names():
     assert len(OLD_NAMES) == 13  # as many as were renamed
 
 
+BUNDLED = ('_digits', '_fashion-mnist-12k')  # they have no folder
 NO_TWINS = [path for path in NAMED if not path.stem.endswith('_random')]
 
 
@@ -110,7 +111,7 @@ def override(name, **variables) -> Config:
 
 
 @pytest.mark.parametrize(
-    'name', [p for p in NO_TWINS if not p.stem.endswith('_digits')], ids=str
+    'name', [p for p in NO_TWINS if not p.stem.endswith(BUNDLED)], ids=str
 )
 def test_overriding_data_root_reaches_all_uses(name):
     changed = override(name, data_root='elsewhere').to_dict()

@@ -85,6 +85,8 @@ def test_wheel_is_complete(wheels, origin, tmp_path):
         if '.mim' not in p.parts
     }
     assert (package / 'py.typed').is_file()
+    bundled = 'datasets/fashion-mnist-12k'
+    assert shipped(package / bundled) == shipped(ROOT / 'bootmae_plugin' / bundled)
     assert len(list(tmp_path.glob('bootmae_plugin-*.dist-info/licenses/LICENSE'))) == 1
     assert {p.name.split('-')[0] for p in tmp_path.iterdir()} == {
         'bootmae_plugin',
@@ -105,6 +107,8 @@ def test_the_source_distribution_has_what_the_tests_need(wheels):
         for path in (ROOT / folder).rglob('*')
         if path.suffix in ('.py', '.sh', '.md', '.yml', '.typed')
     }
+    bundled = ROOT / 'bootmae_plugin/datasets/fashion-mnist-12k'
+    needed |= {path.relative_to(ROOT).as_posix() for path in bundled.iterdir()}
     needed |= {'README.md', 'ruff.toml', 'bootmae_main.py', 'setup.cfg', 'LICENSE'}
     assert needed - names == set()
 

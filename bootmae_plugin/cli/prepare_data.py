@@ -7,6 +7,8 @@
   %(prog)s camvid --from camvid.tar
   %(prog)s digits
   %(prog)s digit-scenes
+  %(prog)s fashion-mnist-12k
+  %(prog)s fashion-scenes
 
 You can run it again at any time: it keeps finished work and continues interrupted work.
 It never overwrites or deletes your files.
@@ -20,12 +22,26 @@ from pathlib import Path
 
 from ..errors import UserError, check
 from ..hints import command
+from ..preparation import bundled
 from ..preparation import prepare as datasets
 from ..preparation.folder import prepare_folder
 from .common import run
 from .outcome import add_debug
 
-NAMES = ('cifar10', 'fashion-mnist', 'folder', 'camvid', 'digits', 'digit-scenes')
+# Data sets that need neither a download nor a source -> what prepares them.
+BUNDLED = {
+    'digits': bundled.prepare_digits,
+    'fashion-mnist-12k': bundled.prepare_fashion_mnist_12k,
+    'digit-scenes': bundled.prepare_digit_scenes,
+    'fashion-scenes': bundled.prepare_fashion_scenes,
+}
+CONFIGS = {
+    'digit-scenes': 'deit-tiny_digit-scenes',
+    'fashion-mnist-12k': 'bootmae-views_deit-micro-p7_fashion-mnist-12k',
+    'fashion-scenes': 'segmentation/deit-micro-p7_fashion-scenes',
+}
+WITHOUT_FILES = ('digits', 'fashion-mnist-12k')
+NAMES = ('cifar10', 'fashion-mnist', 'folder', 'camvid', *BUNDLED)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -42,7 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
             added.add_argument(
                 '--from', dest='source', type=Path, metavar='PATH', help=source
             )
-        default = None if name == 'digits' else Path('data') / name
+        default = None if name in WITHOUT_FILES else Path('data') / name
         text = 'nothing is written' if default is None else f'{default}'
         added.add_argument(
             '--out', type=Path, default=default, help=f'result; default: {text}'
@@ -62,6 +78,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('camvid', 'archive or folder', 'CamVid, images and labels', workers=True)
     add('digits', None, "scikit-learn's digits, as PNG files with --out")
     add('digit-scenes', None, 'scenes of these digits with labels for segmentation')
+    part = 'the bundled part of Fashion-MNIST, 12,000 images, as PNG files with --out'
+    add('fashion-mnist-12k', None, part)
+    add('fashion-scenes', None, 'cluttered scenes of its garments for segmentation')
 
     folder.add_argument(
         '--labels', action='store_true', help='the sub-folders are classes'
@@ -112,10 +131,8 @@ def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
         return datasets.prepare_cifar10(args.out, args.source, args.workers)
     if args.name == 'fashion-mnist':
         return datasets.prepare_fashion_mnist(args.out, args.source)
-    if args.name == 'digits':
-        return datasets.prepare_digits(args.out)
-    if args.name == 'digit-scenes':
-        return datasets.prepare_digit_scenes(args.out)
+    if args.name in BUNDLED:
+        return BUNDLED[args.name](args.out)
     check(
         args.source, f'{args.name} is not downloaded: give your copy with --from PATH'
     )
@@ -141,12 +158,11 @@ def next_command(args: argparse.Namespace) -> str:
         options[f'{source}.ann_file'] = args.out / 'train.txt'
         if args.labels:
             options[f'{source}.with_label'] = True
-    elif args.name != 'digits' and args.out != Path('data') / args.name:
+    elif args.name not in WITHOUT_FILES and args.out != Path('data') / args.name:
         options['data_root'] = args.out
-    method = '' if args.name == 'digit-scenes' else 'bootmae_'
     words = [f'{key}={value}' for key, value in options.items()]
     words = ['--cfg-options', *words] if words else []
-    config = f'{method}deit-tiny_{args.name}'
+    config = CONFIGS.get(args.name, f'bootmae_deit-tiny_{args.name}')
     return ' '.join([command('train'), config, *map(shlex.quote, words)])
 
 
@@ -160,7 +176,8 @@ def prepare_data(args: argparse.Namespace) -> None:
         raise UserError('interrupted: run again to continue') from error
     counts = ', '.join(f'{n:,} {name}' for name, n in manifest['counts'].items())
     if args.out is None:
-        print(f'digits: {counts}, read from {manifest["source"]}, nothing to prepare')
+        source = manifest['source']
+        print(f'{args.name}: {counts}, read from {source}, nothing to prepare')
     else:
         seconds = time.monotonic() - start
         done = f'done in {seconds:.0f} s' if fresh else 'already prepared'

@@ -5,7 +5,7 @@ from .color import BatchColorJitter
 from .in_memory import InMemoryImages
 from .labels import LabeledImages
 from .preprocessor import BatchDataPreprocessor
-from .sources import CIFAR10Copy, Digits, ImageFolder
+from .sources import CIFAR10Copy, Digits, FashionMNIST12k, ImageFolder
 from .transforms import CoverCrop
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     'CIFAR10Copy',
     'CoverCrop',
     'Digits',
+    'FashionMNIST12k',
     'ImageFolder',
     'InMemoryImages',
     'LabeledImages',

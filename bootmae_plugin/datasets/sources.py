@@ -1,7 +1,9 @@
 """Sources of images: mmpretrain's data sets with helpful errors."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 from mmengine import dist
 from mmpretrain.datasets import CIFAR10, CustomDataset
 from mmpretrain.datasets.base_dataset import BaseDataset
@@ -9,7 +11,7 @@ from mmpretrain.registry import DATASETS
 
 from ..errors import UserError, check
 from ..hints import command
-from .digits import CLASSES, load_digits_rgb
+from . import digits, fashion_mnist
 
 
 def check_data_root(data_root: str) -> Path:
@@ -23,8 +25,25 @@ def check_data_root(data_root: str) -> Path:
     return root
 
 
+class _Bundled(BaseDataset):
+    """Images that a function of the split returns, with their labels."""
+
+    load: Callable[[str], tuple[np.ndarray, np.ndarray]]
+
+    def __init__(self, split: str = 'train', **kwargs) -> None:
+        self.split = split
+        super().__init__(ann_file='', **kwargs)
+
+    def load_data_list(self) -> list[dict]:
+        images, labels = self.load(self.split)
+        return [
+            dict(img=image, gt_label=int(label))
+            for image, label in zip(images, labels, strict=True)
+        ]
+
+
 @DATASETS.register_module()
-class Digits(BaseDataset):
+class Digits(_Bundled):
     """scikit-learn's digits, without a download; see :func:`load_digits_rgb`.
 
     Args:
@@ -32,18 +51,21 @@ class Digits(BaseDataset):
         **kwargs: See mmpretrain's ``BaseDataset``.
     """
 
-    METAINFO = {'classes': CLASSES}
+    METAINFO = {'classes': digits.CLASSES}
+    load = staticmethod(digits.load_digits_rgb)
 
-    def __init__(self, split: str = 'train', **kwargs) -> None:
-        self.split = split
-        super().__init__(ann_file='', **kwargs)
 
-    def load_data_list(self) -> list[dict]:
-        images, labels = load_digits_rgb(self.split)
-        return [
-            dict(img=image, gt_label=int(label))
-            for image, label in zip(images, labels, strict=True)
-        ]
+@DATASETS.register_module()
+class FashionMNIST12k(_Bundled):
+    """A part of Fashion-MNIST, without a download; see :func:`load_fashion_mnist_12k`.
+
+    Args:
+        split: 'train' or 'test'.
+        **kwargs: See mmpretrain's ``BaseDataset``.
+    """
+
+    METAINFO = {'classes': fashion_mnist.CLASSES}
+    load = staticmethod(fashion_mnist.load_fashion_mnist_12k)
 
 
 @DATASETS.register_module()

@@ -5,8 +5,8 @@ import pytest
 from PIL import Image
 
 from bootmae_plugin import UserError
+from bootmae_plugin.preparation.bundled import prepare_digit_scenes
 from bootmae_plugin.preparation.digit_scenes import CLASSES, load_digit_scenes
-from bootmae_plugin.preparation.prepare import prepare_digit_scenes
 
 
 def test_scenes_are_deterministic_and_labelled():

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from bootmae_plugin.errors import UserError
-from bootmae_plugin.preparation import prepare, publish
+from bootmae_plugin.preparation import bundled, prepare, publish
 from bootmae_plugin.preparation.folder import prepare_folder
 from bootmae_plugin.preparation.labels import read_labels
 from tests.image_files import camvid_images, cifar_images, left, pack, picture
@@ -39,7 +39,7 @@ def test_found_again_and_never_overwritten(tmp_path):
     assert fresh and manifest['counts'] == {'train': 2, 'val': 2, 'test': 2}
     assert prepare.prepare_camvid(out, source) == (manifest, False)
     with pytest.raises(UserError, match='was prepared with dataset'):
-        prepare.prepare_digits(out)
+        bundled.prepare_digits(out)
     picture(source / 'img_dir/train/more.png')
     with pytest.raises(UserError, match='was prepared with source'):
         prepare.prepare_camvid(out, source)
@@ -93,7 +93,7 @@ def test_interrupted_work_is_removed(tmp_path, monkeypatch):
 def test_a_second_run_is_refused(tmp_path):
     def build(partial):
         with pytest.raises(UserError, match='another run is preparing'):
-            prepare.prepare_digits(tmp_path)
+            bundled.prepare_digits(tmp_path)
         (partial / 'file').write_text('')
         return {}
 
@@ -111,9 +111,9 @@ def test_a_run_in_another_process_is_noticed(tmp_path):
     with subprocess.Popen([sys.executable, '-c', code], cwd=ROOT, **pipes) as other:
         other.stdout.readline()
         with pytest.raises(UserError, match='another run is preparing'):
-            prepare.prepare_digits(tmp_path)
+            bundled.prepare_digits(tmp_path)
         other.kill()  # a lock ends with its process
-    assert prepare.prepare_digits(tmp_path)[1]
+    assert bundled.prepare_digits(tmp_path)[1]
 
 
 # ---------------------------------------------------------------- CIFAR-10
@@ -424,14 +424,14 @@ def test_camvid_real(tmp_path):
 
 def test_digits(tmp_path, monkeypatch):
     pytest.importorskip('sklearn')
-    manifest, fresh = prepare.prepare_digits()
+    manifest, fresh = bundled.prepare_digits()
     assert not fresh and sum(manifest['counts'].values()) == 1797
-    assert prepare.prepare_digits(tmp_path)[0]['counts'] == manifest['counts']
+    assert bundled.prepare_digits(tmp_path)[0]['counts'] == manifest['counts']
     assert left(tmp_path / 'train') == list('0123456789')
     assert len(publish.walk(tmp_path / 'test')) == manifest['counts']['test']
     monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
     with pytest.raises(UserError, match='pip install scikit-learn'):
-        prepare.prepare_digits()
+        bundled.prepare_digits()
 
 
 def test_tool_says_what_it_did(tmp_path, capsys):

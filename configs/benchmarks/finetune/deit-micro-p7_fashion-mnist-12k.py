@@ -1,0 +1,34 @@
+# Full finetuning with few labels of the bundled Fashion-MNIST: 10 training images per class,
+# evaluated on 2,000; mean of the patch tokens, layer-wise learning-rate decay.
+#
+#   python tools/train.py configs/benchmarks/finetune/deit-micro-p7_fashion-mnist-12k.py \
+#       --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+#
+# With 100 per class: --cfg-options labels_per_class=100 train_cfg.max_epochs=20 ...
+# Cost: a part of tools/quickstart.sh.
+# Result: not trained at this length by this project.
+# From random weights: deit-micro-p7_fashion-mnist-12k_random.py
+_base_ = [
+    '../../_base_/models/classifier_deit-tiny.py',
+    '../../_base_/datasets/fashion-mnist-12k_classify.py',
+    '../../_base_/schedules/finetune_100e.py',
+    '../../_base_/default_runtime.py',
+]
+labels_per_class = 10
+# The training images are sorted by class, 1,000 of each.
+chosen = [1000 * c + i for c in range(10) for i in range(labels_per_class)]
+
+model = dict(
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=64, num_layers=6, num_heads=4),
+        img_size={{_base_.img_size}},
+        patch_size=7,
+    ),
+    head=dict(in_channels=64),
+)
+train_dataloader = dict(batch_size=50, dataset=dict(source=dict(indices=chosen)))
+optim_wrapper = dict(
+    optimizer=dict(lr=2e-2),  # for a batch of 512; 2e-3 for 50
+    paramwise_cfg=dict(layer_decay_rate=0.8),
+)
+train_cfg = dict(max_epochs=100, val_interval=100)

@@ -1,0 +1,29 @@
+# Linear evaluation on the bundled 12,000 images of Fashion-MNIST, 90 epochs: frozen encoder,
+# mean of the patch tokens, batch norm, one linear layer.
+#
+#   python tools/train.py configs/benchmarks/linear/deit-micro-p7_fashion-mnist-12k.py \
+#       --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
+#
+# Few labels, from features that are extracted once (tools/knn.py takes the same arguments):
+#   python tools/linear_probe.py configs/benchmarks/linear/deit-micro-p7_fashion-mnist-12k.py \
+#       CHECKPOINT --labels-per-class 10
+#
+# Cost: a part of tools/quickstart.sh.
+# Result: not trained at this length by this project.
+# From random weights: deit-micro-p7_fashion-mnist-12k_random.py
+_base_ = [
+    '../../_base_/models/classifier_deit-tiny.py',
+    '../../_base_/datasets/fashion-mnist-12k_classify.py',
+    '../../_base_/schedules/linear_90e.py',
+    '../../_base_/default_runtime.py',
+]
+model = dict(
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=64, num_layers=6, num_heads=4),
+        img_size={{_base_.img_size}},
+        patch_size=7,
+        frozen_stages=6,
+    ),
+    neck=dict(type='ClsBatchNormNeck', input_features=64),
+    head=dict(in_channels=64, init_cfg=dict(std=0.01)),
+)

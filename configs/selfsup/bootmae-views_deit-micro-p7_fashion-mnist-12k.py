@@ -1,0 +1,26 @@
+# The encoder of tools/quickstart.sh: bootstrapped MAE with view stages (K = 3) of a micro DeiT
+# (64-d, 6 blocks, patch 7) on the 10,000 bundled training images of Fashion-MNIST, 28x28.
+#
+#   python tools/train.py configs/selfsup/bootmae-views_deit-micro-p7_fashion-mnist-12k.py
+#
+# Cost: a part of tools/quickstart.sh.
+# Result: not trained at this length by this project.
+_base_ = [
+    '../_base_/models/bootmae-views_deit-tiny.py',
+    '../_base_/datasets/fashion-mnist-12k_selfsup.py',
+    '../_base_/schedules/pretrain-muon_200e.py',
+    '../_base_/default_runtime.py',
+]
+model = dict(
+    backbone=dict(
+        arch=dict(_delete_=True, embed_dims=64, num_layers=6, num_heads=4),
+        img_size={{_base_.img_size}},
+        patch_size=7,
+    ),
+    neck=dict(pixel=dict(embed_dims=64, depth=1, num_heads=4)),
+)
+data_preprocessor = dict(views=2)
+train_dataloader = dict(batch_size=128)
+optim_wrapper = dict(optimizer=dict(lr=3e-2))  # for a batch of 512; 7.5e-3 for 128
+train_cfg = dict(max_epochs=12)
+default_hooks = dict(bootstrap=dict(type='BootstrapHook', num_stages=3))
