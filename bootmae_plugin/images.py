@@ -9,6 +9,11 @@ from .errors import UserError
 
 # Pillow opens 16-bit PNG and PGM files as mode 'I' in some versions.
 FORMATS_OF_16_BITS = ('PNG', 'PPM')
+# The formats of mmpretrain's CustomDataset, and two more that its loader reads.
+SUFFIXES = (
+    *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
+    *('.tiff', '.webp'),
+)
 OPACITY = 0.55  # of the label colors over an image
 VOID_COLOR = (0, 0, 0)
 

@@ -20,6 +20,7 @@ MOVED = {
     'datasets.publish': 'preparation.publish',
     'datasets.read': 'images',
     'datasets.seg_folder': 'segmentation.data',
+    'datasets.transforms': 'datasets.in_memory',
     'engine.checkpoints': 'reliability.checkpoint_hook',
     'engine.exact_resume': 'reliability.resume',
     'engine.finite': 'reliability.finite',

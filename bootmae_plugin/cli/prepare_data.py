@@ -4,6 +4,7 @@
   %(prog)s cifar10 --from cifar10-images.tar.xz
   %(prog)s fashion-mnist
   %(prog)s folder --from PHOTOS --val-fraction 0.1
+  %(prog)s shards --from PHOTOS --out /mnt/shared/shards
   %(prog)s camvid --from camvid.tar
   %(prog)s digits
   %(prog)s digit-scenes
@@ -25,6 +26,7 @@ from ..hints import command
 from ..preparation import bundled
 from ..preparation import prepare as datasets
 from ..preparation.folder import prepare_folder
+from ..preparation.shards import SHARDS, prepare_shards
 from .common import run
 from .outcome import add_debug
 
@@ -41,7 +43,7 @@ CONFIGS = {
     'fashion-scenes': 'segmentation/deit-micro-p7_fashion-scenes',
 }
 WITHOUT_FILES = ('digits', 'fashion-mnist-12k')
-NAMES = ('cifar10', 'fashion-mnist', 'folder', 'camvid', *BUNDLED)
+NAMES = ('cifar10', 'fashion-mnist', 'folder', 'shards', 'camvid', *BUNDLED)
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -75,6 +77,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     idx = "folder of the four .gz files; default: Debian's package, else download"
     add('fashion-mnist', idx, 'Fashion-MNIST')
     folder = add('folder', 'your images', 'verify and list your images', workers=True)
+    text = 'tar shards of your images, for data beyond one disk'
+    shards = add('shards', 'your images', text, workers=True)
     add('camvid', 'archive or folder', 'CamVid, images and labels', workers=True)
     add('digits', None, "scikit-learn's digits, as PNG files with --out")
     add('digit-scenes', None, 'scenes of these digits with labels for segmentation')
@@ -95,9 +99,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     folder.add_argument(
         '--seed', type=int, default=0, help='seed of that choice; default: 0'
     )
-    folder.add_argument(
-        '--skip-bad', action='store_true', help='leave unreadable images out'
+    shards.add_argument(
+        '--shard-mb',
+        type=positive,
+        default=256,
+        metavar='MB',
+        help='size of a shard in megabytes; default: 256',
     )
+    shards.add_argument(
+        '--seed', type=int, default=0, help='seed of the order; default: 0'
+    )
+    for parser_of_photos in (folder, shards):
+        parser_of_photos.add_argument(
+            '--skip-bad', action='store_true', help='leave unreadable images out'
+        )
     words = sys.argv[1:] if argv is None else argv
     check_name(words)
     return parser.parse_args(words)
@@ -114,7 +129,7 @@ def check_name(words: list[str]) -> None:
         )
     sys.exit(
         f'error: there is no data set {words[0]}: give one of {", ".join(NAMES)}; '
-        'folder is for your own images'
+        'folder and shards are for your own images'
     )
 
 
@@ -138,6 +153,15 @@ def prepare(args: argparse.Namespace) -> tuple[dict, bool]:
     )
     if args.name == 'camvid':
         return datasets.prepare_camvid(args.out, args.source, args.workers)
+    if args.name == 'shards':
+        return prepare_shards(
+            args.out,
+            args.source,
+            shard_mb=args.shard_mb,
+            seed=args.seed,
+            skip_bad=args.skip_bad,
+            workers=args.workers,
+        )
     return prepare_folder(
         args.out,
         args.source,
@@ -158,6 +182,8 @@ def next_command(args: argparse.Namespace) -> str:
         options[f'{source}.ann_file'] = args.out / 'train.txt'
         if args.labels:
             options[f'{source}.with_label'] = True
+    elif args.name == 'shards':
+        options['data_root'] = args.out / SHARDS
     elif args.name not in WITHOUT_FILES and args.out != Path('data') / args.name:
         options['data_root'] = args.out
     words = [f'{key}={value}' for key, value in options.items()]

@@ -2,11 +2,12 @@
 
 from .augment import BatchPadCrop, BatchRandomResizedCrop
 from .color import BatchColorJitter
-from .in_memory import InMemoryImages
+from .in_memory import CoverCrop, InMemoryImages
 from .labels import LabeledImages
 from .preprocessor import BatchDataPreprocessor
+from .shard_batches import ShardBatches
+from .shards import WebDatasetShards
 from .sources import CIFAR10Copy, Digits, FashionMNIST12k, ImageFolder
-from .transforms import CoverCrop
 
 __all__ = [
     'BatchColorJitter',
@@ -20,4 +21,6 @@ __all__ = [
     'ImageFolder',
     'InMemoryImages',
     'LabeledImages',
+    'ShardBatches',
+    'WebDatasetShards',
 ]

@@ -6,18 +6,20 @@ from functools import partial
 
 import numpy as np
 import torch
+from mmcv.transforms import BaseTransform
 from mmengine import dist
 from mmengine.logging import print_log
 from mmengine.registry import FUNCTIONS
 from mmengine.utils import to_2tuple
-from mmpretrain.registry import DATASETS
+from mmpretrain.registry import DATASETS, TRANSFORMS
+from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import UserError, check
-from ..images import read_image
+from ..images import read_image, resize_and_crop
 from .pixel_cache import PixelCache
 
 MAX_BYTES = 64 * 2**30
@@ -181,6 +183,29 @@ class InMemoryImages(Dataset):
         if self.labels is not None:
             batch['gt_label'] = self.labels[ids]
         return batch
+
+
+@TRANSFORMS.register_module()
+class CoverCrop(BaseTransform):
+    """Make an image what :class:`InMemoryImages` makes of it: RGB, resized and cropped.
+
+    mmpretrain's inferencers read images as BGR and then apply the ``pipeline`` of the
+    test data set. With this transform they give the model the same pixels as the data
+    set.
+
+    Args:
+        size: Side in pixels, or (height, width), see :func:`resize_and_crop`.
+    """
+
+    def __init__(self, size: int | tuple[int, int]) -> None:
+        self.size = tuple(to_2tuple(size))
+
+    def transform(self, results: dict) -> dict:
+        """Replace ``img`` (H, W, 3) in BGR by (height, width, 3) in RGB, uint8."""
+        image = Image.fromarray(np.ascontiguousarray(results['img'][..., ::-1]))
+        results['img'] = np.array(resize_and_crop(image, self.size))
+        results['img_shape'] = self.size
+        return results
 
 
 @FUNCTIONS.register_module()

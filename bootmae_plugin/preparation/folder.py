@@ -7,16 +7,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from PIL import Image
+
 from ..errors import UserError, check
+from ..images import SUFFIXES, to_rgb
 from .publish import build_once, fingerprint, track, walk
 
 Prepared = tuple[dict, bool]
-
-# The formats of mmpretrain's CustomDataset, and two more that its loader reads.
-SUFFIXES = (
-    *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
-    *('.tiff', '.webp'),
-)
 
 VIDEOS = ('.mp4', '.mov', '.avi', '.mkv', '.webm', '.m4v', '.mpg')
 
@@ -82,10 +79,6 @@ def find_photos(words: Iterable[str]) -> list[Path]:
 
 def decode(path: Path) -> None:
     """Raise an error if training could not read an image."""
-    from PIL import Image
-
-    from ..images import to_rgb
-
     with Image.open(path) as image:
         to_rgb(image)
 
