@@ -36,7 +36,7 @@ def read(name) -> Config:
     return Config.fromfile(ROOT / 'configs' / name, import_custom_modules=False)
 
 
-def load(name) -> Config:
+def load(name, small: bool = True) -> Config:
     cfg = read(name)
     if cfg.model.backbone.get('init_cfg'):
         assert cfg.model.backbone.init_cfg.type == 'Pretrained'
@@ -45,20 +45,45 @@ def load(name) -> Config:
     teacher = cfg.model.get('target_generator') or {}
     if teacher.get('type') == 'PretrainedEncoder':
         cfg.model.target_generator.random = True  # no weights are at hand
-    make_shallow(cfg, 'benchmarks' in str(name))
+    if small:
+        make_small(cfg)
     return cfg
 
 
-def make_shallow(cfg, base: bool = True, width: int | None = None) -> None:
-    """Give ViT-L (and ViT-B if ``base``) two blocks, with as many trainable ones."""
+SIZES = {'deit-tiny': (12, 192), 'vit-base': (12, 768), 'vit-large': (24, 1024)}
+SMALL = 48
+
+
+def make_small(cfg) -> None:
+    """Give an encoder two blocks of 48 dimensions, its decoders one, its teacher, too."""
     backbone = cfg.model.backbone
-    if backbone.arch == 'vit-large' or (base and backbone.arch == 'vit-base'):
-        depth, dims = (24, 1024) if backbone.arch == 'vit-large' else (12, 768)
-        backbone.arch = dict(embed_dims=width or dims, num_layers=2, num_heads=16)
-        if backbone.get('frozen_stages', -1) >= 0:
-            backbone.frozen_stages -= depth - 2
-        if 'out_indices' in backbone:
-            backbone.out_indices = 0
+    if not isinstance(backbone.arch, str):  # small enough
+        return
+    depth, width = SIZES[backbone.arch]
+    small = dict(embed_dims=SMALL, num_layers=2, num_heads=12)
+    backbone.arch = small
+    if backbone.get('frozen_stages', -1) >= 0:
+        backbone.frozen_stages -= depth - 2  # as many trainable blocks
+    if 'out_indices' in backbone:
+        backbone.out_indices = 0
+    teacher = cfg.model.get('target_generator') or {}
+    if 'backbone' in teacher:
+        teacher.backbone.arch = small
+
+    def narrow(part: dict) -> None:
+        for key, value in part.items():
+            if isinstance(value, dict):
+                narrow(value)
+            elif key in ('embed_dims', 'in_channels', 'input_features'):
+                # A head may take all tokens, a decoder has a width of its own.
+                part[key] = value // width * SMALL or SMALL
+            elif key == 'num_heads':
+                part[key] = 12
+            elif key == 'depth':
+                part[key] = 1
+
+    for name in ('neck', 'head'):
+        narrow(cfg.model.get(name) or {})
 
 
 def batch(cfg) -> dict:

@@ -4,8 +4,13 @@ import os
 import socket
 from collections.abc import Callable
 
+# What a run imports late is imported here, once and not in each forked process.
+import matplotlib.figure  # noqa: F401
+import sklearn.datasets  # noqa: F401
+import sklearn.metrics  # noqa: F401
 import torch
 import torch.multiprocessing as mp
+import torch.utils.tensorboard  # noqa: F401
 
 from tests.tiny import run_tool
 

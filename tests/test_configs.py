@@ -13,7 +13,7 @@ from tests.config_files import (
     PRETRAINING,
     batch,
     load,
-    make_shallow,
+    make_small,
     read,
 )
 
@@ -94,7 +94,7 @@ def test_a_pretraining_checkpoint_loads_into_every_benchmark(name, tmp_path):
         if encoder_of(selfsup) == encoder_of(cfg)
     )
     for each in (pretraining, cfg):
-        make_shallow(each, width=64)
+        make_small(each)
     student = MODELS.build(pretraining.model)
     torch.save(dict(state_dict=student.state_dict()), tmp_path / 'stage_1.pth')
     cfg.model.backbone.init_cfg.checkpoint = str(tmp_path / 'stage_1.pth')
@@ -140,7 +140,7 @@ def test_linear_and_mlp_evaluation_train_the_head_alone(name):
     ],
 )  # fmt: skip
 def test_documented_overrides(name, options):
-    cfg = load(name)
+    cfg = load(name, small=False)  # they name blocks
     cfg.merge_from_dict(options)
     model = MODELS.build(dict(cfg.model, data_preprocessor=cfg.data_preprocessor))
     if 'model.head.pixel.last_stage' in options:

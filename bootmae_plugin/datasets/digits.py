@@ -1,5 +1,7 @@
 """The demo data set: scikit-learn's 1,797 handwritten digits as small images."""
 
+from functools import cache
+
 import numpy as np
 from PIL import Image
 
@@ -26,6 +28,12 @@ def load_digits_rgb(split: str) -> tuple[np.ndarray, np.ndarray]:
         split in ('train', 'test'),
         f"unknown split={split!r} of the digits: choose 'train' or 'test'",
     )
+    images, labels = _resized(split)
+    return images.copy(), labels.copy()
+
+
+@cache
+def _resized(split: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         from sklearn.datasets import load_digits
         from sklearn.model_selection import train_test_split

@@ -95,8 +95,8 @@ def train(work_dir, stop=None, resume=False, priority='LOWEST', cfg=None, **opti
     cfg.default_hooks.logger.interval = 1
     # mmengine names runs and folders by the second, and shares loggers of one name.
     cfg.experiment_name = uuid.uuid4().hex
-    if resume:
-        time.sleep(1.1)
+    while (Path(work_dir) / time.strftime('%Y%m%d_%H%M%S')).exists():
+        time.sleep(0.1)
     runner = RUNNERS.build(cfg)
     if stop:
         with pytest.raises((Stopped, Interrupted)):
