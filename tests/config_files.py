@@ -55,7 +55,7 @@ SMALL = 48
 
 
 def make_small(cfg) -> None:
-    """Give an encoder two blocks of 48 dimensions, its decoders one, its teacher, too."""
+    """Give encoder and teacher two blocks of 48 dimensions, and the decoders one."""
     backbone = cfg.model.backbone
     if not isinstance(backbone.arch, str):  # small enough
         return

@@ -304,6 +304,26 @@ def test_slurm_passes_every_argument_on(tmp_path):
     ]  # fmt: skip
 
 
+def test_dist_test_passes_every_argument_on(tmp_path):
+    python = tmp_path / 'python'
+    python.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    python.chmod(0o755)
+    result = subprocess.run(
+        ['bash', ROOT / 'tools/dist_test.sh', 'c.py', 'my weights.pth', '2', '--out',
+         'a b.pkl'],
+        env=dict(os.environ, PYTHON=str(python)),
+        capture_output=True,
+        text=True,
+        check=True,
+    )  # fmt: skip
+    words = result.stdout.splitlines()
+    assert words[0] == str(ROOT / 'tools/_launch.py')
+    assert words[words.index('--nproc-per-node=2') + 1 :] == [
+        str(ROOT / 'tools/test.py'), 'c.py', 'my weights.pth', '--launcher', 'pytorch',
+        '--out', 'a b.pkl',
+    ]  # fmt: skip
+
+
 def test_every_config_is_in_the_model_index():
     index = yaml.safe_load((ROOT / 'configs/metafile.yml').read_text())
     found = {

@@ -1,13 +1,10 @@
 """Rules of every evaluation: frozen encoder, no test image augmented or twice."""
 
 import csv
-import os
 import pickle
 import random
 import re
 import shlex
-import subprocess
-import sys
 from functools import lru_cache
 
 import numpy as np
@@ -21,6 +18,7 @@ from PIL import Image
 from torch import nn
 
 from bootmae_plugin.models import MaskedDeiT
+from tests.processes import run_in_two
 from tests.tiny import ROOT, run_tool
 
 LINEAR = ROOT / 'configs/benchmarks/linear/deit-tiny_digits.py'
@@ -155,16 +153,13 @@ def test_evaluation_is_deterministic_and_independent_of_the_batch(
 
     # Two processes get one image twice to be equally long; it is counted once.
     out = tmp_path / 'two.pkl'
-    result = subprocess.run(
-        ['bash', str(ROOT / 'tools/dist_test.sh'), str(LINEAR), str(trained), '2',
-         '--out', str(out), '--work-dir', str(tmp_path / 'two'), '--cfg-options',
-         *TINY, *TEST, 'test_dataloader.batch_size=7'],
-        env=dict(os.environ, PYTHON=sys.executable),
-        capture_output=True, text=True, timeout=900, cwd=tmp_path,
+    run_in_two(
+        run_tool, 'test.py', LINEAR, trained, '--launcher', 'pytorch', '--out', out,
+        '--work-dir', tmp_path / 'two', '--cfg-options', *TINY, *TEST,
+        'test_dataloader.batch_size=7',
     )  # fmt: skip
-    assert result.returncode == 0, result.stdout[-2000:] + result.stderr[-2000:]
     both = predictions(out)
-    assert top1(result.stdout, both) == accuracy
+    assert top1(capfd.readouterr().out, both) == accuracy
     assert all(
         torch.allclose(x['pred_score'], y['pred_score'], atol=1e-5)
         for x, y in zip(both, small, strict=True)
