@@ -1,22 +1,27 @@
 """Another team uses the installed wheel: inherit configs, add modules, run tools."""
 
+import csv
 import json
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
+import venv
 import zipfile
 from pathlib import Path
 
 import mmpretrain
 import numpy as np
 import pytest
+import timm
 import torch
 import yaml
 from mmengine.config import Config
 from PIL import Image
+from safetensors.torch import save_file
 
+from tests.segmentation.seg_data import write_scenes
 from tests.tiny import ROOT
 
 HELPERS = ROOT / 'tests/helpers'
@@ -261,6 +266,95 @@ def test_launcher_of_the_wheel_from_any_folder(team):
     assert result.returncode == 0, result.stderr[-3000:]
     _, checkpoint = outcome(team / 'runs/two processes')
     assert checkpoint['meta']['iter'] == 4  # 8 images, 2 processes with 2 each
+
+
+# --- from photos to a deployed model, with the wheel alone
+
+PATH = {
+    'pretrain': 'pretrain photos --from timm:tiny.safetensors --out runs/a --size 16 '
+    '--epochs 4 --batch-size 8',
+    'probe': 'probe runs/a photos --epochs 1',
+    'finetune': 'finetune runs/a photos --out runs/b --epochs 1 --batch-size 8',
+    'segment': 'segment runs/a scenes --out runs/c --epochs 1 --batch-size 4',
+    'predict': 'predict runs/b new --out predictions.csv',
+    'maps': 'predict runs/c scenes/img_dir --out maps',
+    'export': 'export runs/b model.onnx',
+    'deployed': 'predict model.onnx new --out deployed.csv',
+    'report': 'report runs/a runs/b --images 8',
+}
+
+
+@pytest.fixture(scope='module')
+def fresh(wheels, tmp_path_factory) -> Path:
+    """The Python of a new environment that has the wheel, beside a folder of photos."""
+    folder = tmp_path_factory.mktemp('fresh')
+    venv.create(folder / 'venv', with_pip=False)
+    python = folder / 'venv/bin/python'
+    subprocess.run(
+        [sys.executable, '-m', 'pip', '--python', python, 'install', '--quiet',
+         '--no-deps', '--no-index', wheels['source tree']],
+        check=True,
+    )  # fmt: skip
+    # The other packages are those of this environment.
+    (site,) = (folder / 'venv/lib').glob('python3*/site-packages')
+    packages = Path(torch.__file__).parents[1]
+    (site / 'others.pth').write_text(f'{packages}\n')
+    for name in ['photos/cat', 'photos/dog', 'new']:
+        (folder / 'empty' / name).mkdir(parents=True)
+        for i in range(8):
+            pixels = np.random.default_rng(i).integers(0, 256, (20, 24, 3), np.uint8)
+            Image.fromarray(pixels).save(folder / f'empty/{name}/{i}.png')
+    tiny = timm.create_model(
+        'deit_tiny_distilled_patch16_224', depth=1, embed_dim=24, num_heads=2
+    )
+    save_file(tiny.state_dict(), folder / 'empty/tiny.safetensors')
+    scenes = {'img_dir': 'ann_dir'}
+    write_scenes(folder / 'empty/scenes', scenes, 5, (20, 24), labels=2)
+    return python
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with open(table, encoding='utf-8') as file:
+        return list(csv.DictReader(file))
+
+
+def test_from_photos_to_a_deployed_model(fresh):
+    pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
+    pytest.importorskip('onnxruntime')
+    folder = fresh.parents[2] / 'empty'
+    env = {k: v for k, v in os.environ.items() if not k.startswith('PYTHON')}
+    env['OMP_NUM_THREADS'] = '1'
+    jobs = [[f'{name}.log', *words.split()] for name, words in PATH.items()]
+
+    def start(*words):
+        result = subprocess.run(
+            words, cwd=folder, env=env, capture_output=True, text=True, timeout=900
+        )
+        assert result.returncode == 0, result.stderr[-3000:]
+        return result.stdout.splitlines()
+
+    assert start(fresh.with_name('bootmae'), '-h')[0] == 'usage: bootmae COMMAND ...'
+    *_, place, statuses = start(fresh, HELPERS / 'run_commands.py', json.dumps(jobs))
+    assert Path(place).is_relative_to(fresh.parents[1])
+    failed = dict(zip(PATH, json.loads(statuses), strict=True))
+    for name, status in failed.items():
+        assert status == 0, (name, (folder / f'{name}.log').read_text()[-3000:])
+
+    assert 'stage 4/4  epoch 4/4' in (folder / 'pretrain.log').read_text()
+    assert (folder / 'runs/a/probe/probe.json').is_file()
+    tables = [rows_of(folder / name) for name in ('predictions.csv', 'deployed.csv')]
+    assert [Path(row['path']).name for row in tables[0]] == [
+        f'{i}.png' for i in range(8)
+    ]
+    for ours, deployed in zip(*tables, strict=True):
+        assert ours['label'] == deployed['label'] in ('cat', 'dog')
+        difference = float(ours['probability']) - float(deployed['probability'])
+        assert abs(difference) < 1e-3
+    for i in range(5):
+        with Image.open(folder / f'maps/{i}.png') as labels:
+            assert labels.size == (24, 20)
+    html = (folder / 'report.html').read_text()
+    assert 'runs/a' in html and 'runs/b' in html
 
 
 # --- launchers, model index, framework check: no wheel needed

@@ -20,6 +20,8 @@ FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
 LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
 SEGMENT = 'benchmarks/segmentation/deit-tiny_folder.py'
 ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
+# The blocks that a segmentation reads, as shares of the depth: 3, 5, 7 and 11 of 12.
+LEVELS = (1 / 3, 1 / 2, 2 / 3, 1)
 # What a later training takes from the encoder of a pretraining.
 ENCODER_KEYS = ('type', 'arch', 'img_size', 'patch_size', 'in_channels', 'pos_embed')
 SHARE_OF_MEMORY = 0.5
@@ -202,12 +204,12 @@ def encoder_of(run: Run) -> dict[str, Any]:
     return {f'model.backbone.{key}': value for key, value in settings.items()}
 
 
-def width_of(run: Run) -> int:
-    """Return the number of channels of the encoder of a run."""
+def arch_of(run: Run) -> dict[str, Any]:
+    """Return the sizes of the encoder of a run: ``embed_dims``, ``num_layers``, ..."""
     backbone = run.config.model.backbone
     encoder = MODELS.get(backbone.type.split('.')[-1])
     arch = backbone.get('arch', 'deit-tiny')
-    return resolve_arch(arch, encoder.arch_zoo, backbone.type)['embed_dims']
+    return resolve_arch(arch, encoder.arch_zoo, backbone.type)
 
 
 def side_of(run: Run) -> int:
@@ -250,7 +252,7 @@ def classification(run: Run, table: Path, splits: set[str], number: int) -> dict
         **encoder_of(run),
         **normalization_of(run),
         'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
-        'model.head.in_channels': width_of(run),
+        'model.head.in_channels': arch_of(run)['embed_dims'],
     }
     held_out = 'val' if 'val' in splits else 'test'
     tested = 'test' if 'test' in splits else 'val'
@@ -269,7 +271,7 @@ def linear_layer(run: Run) -> dict[str, Any]:
     """Return overrides that put the linear layer on the mean of the patch tokens."""
     return {
         'model.backbone.out_type': 'avg',
-        'model.neck.input_features': width_of(run),
+        'model.neck.input_features': arch_of(run)['embed_dims'],
     }
 
 
@@ -281,7 +283,7 @@ def segmentation(run: Run, table: Path, scenes: Any) -> dict[str, Any]:
         table: Table of the scenes.
         scenes: What :func:`~bootmae_plugin.preparation.scenes.read_scenes` found.
     """
-    size, width = side_of(run), width_of(run)
+    size, arch = side_of(run), arch_of(run)
     encoder = encoder_of(run)
     encoder['model.backbone.type'] = f'mmpretrain.{encoder["model.backbone.type"]}'
     patch = run.config.model.backbone.patch_size
@@ -292,13 +294,16 @@ def segmentation(run: Run, table: Path, scenes: Any) -> dict[str, Any]:
         'values': scenes.values,
         'num_classes': len(scenes.classes),
         'scale': scenes.size,
-        'embed_dims': width,
+        'embed_dims': arch['embed_dims'],
         'img_size': size,
         'crop_size': (size, size),
         'stride': (stride, stride),
         **encoder,
         **normalization_of(run),
         'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
+        'model.backbone.out_indices': [
+            max(round(arch['num_layers'] * share) - 1, 0) for share in LEVELS
+        ],
     }
     if patch < 8:  # half the usual scales: a patch has few pixels
         options['model.neck.rescales'] = [2, 1, 0.5, 0.25]

@@ -215,6 +215,7 @@ def test_segmentation_of_pairs_of_files(pretrained, tmp_path):
     cfg = Config.fromfile(run / 'config.py')
     assert cfg.model.backbone.init_cfg.checkpoint == str(pretrained[0] / 'epoch_4.pth')
     assert cfg.model.backbone.img_size == 16 and cfg.crop_size == (16, 16)
+    assert cfg.model.backbone.out_indices == [3, 5, 7, 11]  # of 12 blocks
     meta = torch.load(run / 'epoch_1.pth', weights_only=False)['meta']
     assert list(meta['dataset_meta']['classes']) == ['background', 'foreground']
     tested = output_of('test', run / 'config.py', run / 'epoch_1.pth')
