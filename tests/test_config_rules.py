@@ -15,6 +15,7 @@ from tests.config_files import (
     CONFIGS,
     NAMED,
     OLD_NAMES,
+    OTHERS,
     PRETRAINING,
     TWINS,
     batch,
@@ -65,7 +66,10 @@ def test_the_name_says_method_encoder_and_data(name):
 
 
 @pytest.mark.parametrize(
-    'name', [p for p in NAMED if p.parts[0] == 'benchmarks'], ids=str
+    'name',
+    # Detection configs are called as mmdetection's are.
+    [p for p in NAMED if p.parts[0] == 'benchmarks' and p.parts[1] != 'detection'],
+    ids=str,
 )
 def test_the_name_of_a_benchmark_says_recipe_encoder_and_data(name):
     parts = name.stem.removesuffix('_random').split('_')
@@ -104,8 +108,9 @@ NO_TWINS = [path for path in NAMED if not path.stem.endswith('_random')]
 
 def override(name, **variables) -> Config:
     """Load a config as the tools do for --cfg-options that set its variables."""
-    if 'segmentation' in name.parts:
-        pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
+    for part, package in OTHERS.items():
+        if part in name.parts:
+            pytest.importorskip(package, reason=f'{package} is not installed')
     assert variables.keys() <= read(name).keys()
     return load_with_variables(ROOT / 'configs' / name, variables)
 

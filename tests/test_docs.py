@@ -23,6 +23,7 @@ import bootmae_main
 from bootmae_plugin.configuration.configs import load_config
 from bootmae_plugin.configuration.names import find_config
 from bootmae_plugin.errors import UserError
+from tests.config_files import OTHERS
 from tests.tiny import ROOT
 
 PAGES = [
@@ -131,7 +132,8 @@ def check_tool(module: str, words: list[str]) -> None:
     config = getattr(args, 'config', None)
     if config and config.startswith(('runs/', 'work_dirs/')):
         return  # a run has made it
-    if config and 'segmentation' in config and find_spec('mmseg') is None:
+    missing = [part for part, name in OTHERS.items() if find_spec(name) is None]
+    if config and any(part in config for part in missing):
         find_config(config)
     elif config:  # refuses options that nothing reads
         load_config(config, getattr(args, 'cfg_options', None))
