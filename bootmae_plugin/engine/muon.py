@@ -2,10 +2,13 @@
 
 import re
 
+import torch
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
-from torch import nn
+from timm.optim import muon
+from torch import Tensor, nn
 
 from ..errors import check
+from .autocast import has_bf16
 from .param_groups import (
     LayerDecayConstructor,
     MergedGroupsConstructor,
@@ -29,6 +32,24 @@ def is_block_matrix(name: str, parameter: nn.Parameter) -> bool:
     return parameter.ndim == 2 and BLOCK.search(name) is not None
 
 
+newton_schulz = muon.zeropower_via_newtonschulz
+
+
+def orthogonalize(matrix: Tensor, *args, **kwargs) -> Tensor:
+    """Run timm's Newton-Schulz iteration in the precision that the device is fast in.
+
+    timm always takes bfloat16. On a CPU without bfloat16 instructions that takes longer
+    than the rest of a training step of a small model.
+
+    Args:
+        matrix: (M, N) or (batch, M, N) momentum.
+        *args: As of timm's ``zeropower_via_newtonschulz``.
+        **kwargs: Likewise.
+    """
+    dtype = torch.bfloat16 if has_bf16(matrix.device.type) else torch.float32
+    return newton_schulz(matrix, *args, dtype=dtype, **kwargs)
+
+
 class _MuonGroups:
     """Mixin of a constructor: splits its groups into those of Muon and of AdamW."""
 
@@ -39,6 +60,7 @@ class _MuonGroups:
             f"{type(self).__name__} needs optimizer.type='timm.optim.Muon', got "
             f'{name!r}: set it, or optim_wrapper.constructor={self.without_muon!r}',
         )
+        muon.zeropower_via_newtonschulz = orthogonalize  # timm has no option for it
         # mmengine makes no groups where there are no options for them.
         self.paramwise_cfg = self.paramwise_cfg or dict(bypass_duplicate=False)
         return super().__call__(model)

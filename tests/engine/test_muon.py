@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+import timm.optim.muon
 import torch
 from mmengine.config import Config
 from mmengine.optim import build_optim_wrapper
@@ -11,6 +12,7 @@ from torch import nn
 
 from bootmae_plugin import UserError
 from bootmae_plugin.engine import MuonConstructor
+from bootmae_plugin.engine.muon import newton_schulz
 from tests.reliability.resuming import assert_same, train
 from tests.tiny import ROOT, TINY
 
@@ -37,6 +39,22 @@ def muon_names(model, wrapper):
         if group['use_muon']
         for parameter in group['params']
     }
+
+
+@pytest.mark.parametrize('native', [True, False])
+def test_orthogonalization_in_the_precision_of_the_device(native, monkeypatch):
+    monkeypatch.setattr('bootmae_plugin.engine.muon.has_bf16', lambda device: native)
+    model_and_wrapper()
+    used = timm.optim.muon.zeropower_via_newtonschulz  # by the optimizer's step
+    gradient = torch.randn(6, 24, generator=torch.Generator().manual_seed(0))
+    # The coefficients that timm's default repeats (Jordan et al. 2024).
+    settings = dict(steps=5, coefficients=[(3.4445, -4.775, 2.0315)])
+    found = used(gradient, **settings)
+    dtype = torch.bfloat16 if native else torch.float32
+    expected = newton_schulz(gradient, **settings, dtype=dtype)
+    assert found.dtype == dtype and torch.equal(found, expected)
+    # Roughly orthogonal: all singular values are between .7 and 1.2.
+    assert ((torch.linalg.svdvals(found.float()) - 0.95).abs() < 0.3).all()
 
 
 def test_matrices_of_the_blocks_go_to_muon():
