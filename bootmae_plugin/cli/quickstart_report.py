@@ -2,65 +2,93 @@
 
 import argparse
 import json
+import statistics
 from pathlib import Path
 
 import torch
 from rich.console import Console
 from rich.table import Table
 
-from ..datasets.digits import load_digits_rgb
+from ..datasets.fashion_mnist import load_fashion_mnist_12k
 from ..visualization import load_model, plot_losses, read_scalars, save_reconstructions
 from .common import run
 from .outcome import make_parser
 
+STARTS = {'random init': 'random', 'pretrained': 'pretrained'}
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser('quickstart_report', __doc__)
-    parser.add_argument('root', help='folder of the runs')
+    parser.add_argument(
+        'roots',
+        nargs='+',
+        metavar='root',
+        help='folder of the runs; several: mean and standard deviation over them',
+    )
     return parser.parse_args(argv)
 
 
-def last_score(work_dir: Path, key: str) -> float:
+def last_score(work_dir: Path, key: str = 'accuracy/top1') -> float:
     """Figure of the last validation of a run."""
     return [row[key] for row in read_scalars(work_dir) if key in row][-1]
 
 
-def knn_score(path: Path) -> float:
-    """20-NN accuracy that tools/knn.py wrote."""
-    (by_k,) = json.loads(path.read_text()).values()
-    return by_k['20']
+def frozen_score(path: Path, key: str) -> float:
+    """Accuracy that knn or linear-probe wrote, of one pooling."""
+    (figures,) = json.loads(path.read_text()).values()
+    return figures[key]
+
+
+# Row of the table -> function of the folder and the start.
+PROTOCOLS = {
+    '20-NN, 10 labels per class': lambda root, start: frozen_score(
+        root / f'knn_10_{start}.json', '20'
+    ),
+    '20-NN, 100 labels per class': lambda root, start: frozen_score(
+        root / f'knn_100_{start}.json', '20'
+    ),
+    'linear, 10 labels per class': lambda root, start: frozen_score(
+        root / f'linear_probe_10_{start}.json', 'mean'
+    ),
+    'linear, 100 labels per class': lambda root, start: frozen_score(
+        root / f'linear_probe_100_{start}.json', 'mean'
+    ),
+    'finetune, 10 labels per class': lambda root, start: last_score(
+        root / f'finetune_10_{start}'
+    ),
+    'finetune, 100 labels per class': lambda root, start: last_score(
+        root / f'finetune_100_{start}'
+    ),
+    'scenes, mIoU': lambda root, start: last_score(root / f'scenes_{start}', 'mIoU'),
+}
+
+
+def cell(scores: list[float]) -> str:
+    """Return the mean of the runs, with the standard deviation if there are several."""
+    mean = f'{statistics.mean(scores):.1f}'
+    return mean if len(scores) == 1 else f'{mean} ± {statistics.stdev(scores):.1f}'
 
 
 def report(args: argparse.Namespace) -> None:
-    root = Path(args.root)
-    table = Table(title='Digits: 360 held-out images, 100 scenes of them (%)')
-    for column in ('protocol', 'random init', 'pretrained'):
+    roots = [Path(root) for root in args.roots]
+    table = Table(title='Fashion-MNIST: 2,000 held-out images, 100 scenes of them (%)')
+    for column in ('protocol', *STARTS):
         table.add_column(column, justify='left' if column == 'protocol' else 'right')
-    top1 = 'accuracy/top1'
-    rows = {
-        '20-NN, top-1': lambda start: knn_score(root / f'knn_{start}.json'),
-        'linear, top-1': lambda start: last_score(root / f'linear_{start}', top1),
-        'finetune, top-1': lambda start: last_score(root / f'finetune_{start}', top1),
-        'scenes, mIoU': lambda start: last_score(
-            root / f'segmentation_{start}', 'mIoU'
-        ),
-    }
-    for protocol, score in rows.items():
-        table.add_row(
-            protocol, *(f'{score(start):.1f}' for start in ('random', 'boot'))
-        )
+    for protocol, score in PROTOCOLS.items():
+        scores = ([score(root, start) for root in roots] for start in STARTS.values())
+        table.add_row(protocol, *map(cell, scores))
     console = Console()
     console.print(table)
 
+    root = roots[0]
     torch.manual_seed(0)  # the same masks every time
-    pretrain = root / 'pretrain'
-    model = load_model(
-        pretrain / 'bootmae_deit-tiny_digits.py', pretrain / 'stage_1.pth'
-    )
-    images = torch.from_numpy(load_digits_rgb('test')[0][:16]).permute(0, 3, 1, 2)
+    (config,) = (root / 'pretrain').glob('*.py')
+    model = load_model(config, root / 'pretrain/stage_3.pth')
+    gray, _ = load_fashion_mnist_12k('test')
+    images = torch.from_numpy(gray[::125])[:, None].expand(-1, 3, -1, -1)
     for path in (
         save_reconstructions(model, images, root / 'reconstructions.png'),
-        plot_losses(pretrain, root / 'loss.png'),
+        plot_losses(root / 'pretrain', root / 'loss.png'),
         root / 'segmentation_test' / 'predictions.png',
     ):
         console.print(f'picture: {path}')

@@ -3,8 +3,13 @@
 #
 #   python tools/train.py configs/selfsup/bootmae-views_deit-micro-p7_fashion-mnist-12k.py
 #
-# Cost: a part of tools/quickstart.sh.
-# Result: not trained at this length by this project.
+# Cost: about 150 s of CPU time without bfloat16.
+# Result: measured on 2026-11-25 in float32 (SEED=0 bash tools/quickstart.sh), one seed, top-1 on
+# the 2,000 held-out images, pretrained / random weights:
+#   labels per class       10                        100
+#   20-NN                  66.0 / 41.9               72.5 / 58.2
+#   linear                 64.4 / 48.4               73.9 / 66.8
+#   finetune               67.6 / 48.8               74.8 / 59.7
 _base_ = [
     '../_base_/models/bootmae-views_deit-tiny.py',
     '../_base_/datasets/fashion-mnist-12k_selfsup.py',
@@ -17,10 +22,11 @@ model = dict(
         img_size={{_base_.img_size}},
         patch_size=7,
     ),
+    masking=dict(mask_ratio=0.5),  # 8 of 16 patches
     neck=dict(pixel=dict(embed_dims=64, depth=1, num_heads=4)),
 )
-data_preprocessor = dict(views=2)
+data_preprocessor = dict(views=2, augment=dict(scale=(0.4, 1.0)))
 train_dataloader = dict(batch_size=128)
 optim_wrapper = dict(optimizer=dict(lr=3e-2))  # for a batch of 512; 7.5e-3 for 128
-train_cfg = dict(max_epochs=12)
+train_cfg = dict(max_epochs=9)
 default_hooks = dict(bootstrap=dict(type='BootstrapHook', num_stages=3))

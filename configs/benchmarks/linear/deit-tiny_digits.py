@@ -11,8 +11,8 @@
 #       work_dirs/bootmae_deit-tiny_digits/epoch_30.pth --pool avg flatten64 \
 #       --epochs 20 --batch-size 64 --lr 0.3 --weight-decay 0 --commands
 #
-# Cost: a part of tools/quickstart.sh, which takes 5 to 8 minutes on 2 CPU cores with bfloat16.
-# Result: measured on 2026-11-25 (bash tools/quickstart.sh, float32), one seed, 80.3 % top-1 on
+# Cost: with the pretraining and the other digit benchmarks 5 to 8 minutes on 2 cores with bfloat16.
+# Result: measured on 2026-11-25 (this command, float32), one seed, 80.3 % top-1 on
 # the 360 held-out digits; 64.7 from random weights. Both routes compared on 2026-11-23 (the commands
 # above, seeds 0 to 2 by randomness.seed):
 #   avg        this route 88.61 +- .45   fast route 88.70 +- .13

@@ -6,8 +6,8 @@
 #   python tools/train.py configs/benchmarks/segmentation/deit-tiny_digit-scenes.py \
 #       --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 #
-# Cost: a part of tools/quickstart.sh, which takes 5 to 8 minutes on 2 CPU cores with bfloat16.
-# Result: measured on 2026-11-25 (bash tools/quickstart.sh, float32), one seed, mIoU on the 100
+# Cost: with the pretraining and the other digit benchmarks 5 to 8 minutes on 2 cores with bfloat16.
+# Result: measured on 2026-11-25 (this command, float32), one seed, mIoU on the 100
 # test scenes after 16 epochs: 82.8 from stage_2.pth of bootmae_deit-tiny_digits, 87.6 from random
 # weights. Pretraining does not help here. Variants measured on 2026-11-23, one seed each,
 # pretrained / random weights:
