@@ -1,5 +1,6 @@
 """Reading one image as 8-bit RGB of a fixed size, and label colors; without torch."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,7 @@ SUFFIXES = (
     *('.jpg', '.jpeg', '.png', '.ppm', '.bmp', '.pgm', '.tif'),
     *('.tiff', '.webp'),
 )
+MAX_STRETCH = 32  # sides of a crop that an image may cover when it is resized
 OPACITY = 0.55  # of the label colors over an image
 VOID_COLOR = (0, 0, 0)
 
@@ -58,8 +60,17 @@ def resize_and_crop(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     target = size[::-1]  # Pillow's order: width, height
     if image.size == target:
         return image
+    scale = max(w / side for w, side in zip(target, image.size, strict=True))
+    # Resized as a whole, a strip of 30,000 x 1 pixels would become gigabytes. What is
+    # cut off here is far outside of the crop.
+    box = []
+    for want, side in zip(target, image.size, strict=True):
+        cut = max(side - math.ceil(MAX_STRETCH * want / scale), 0) // 2
+        box.append((cut, side - cut))
+    (left, right), (top, bottom) = box
+    if (right - left, bottom - top) != image.size:
+        image = image.crop((left, top, right, bottom))
     sides = list(zip(target, image.size, strict=True))
-    scale = max(want / side for want, side in sides)
     covering = [max(want, round(side * scale)) for want, side in sides]
     image = image.resize(covering, Image.BICUBIC)
     left, top = ((c - want) // 2 for c, want in zip(covering, target, strict=True))
@@ -117,6 +128,9 @@ def read_image(
                     # faster, to at least twice what is wanted.
                     file.draft('RGB', (2 * max(size), 2 * max(size)))
                 image = to_rgb(file)
+    except Image.DecompressionBombError as error:
+        reason = str(error).partition(', could be')[0]
+        return f'{info.get("img_path", "an image")} ({reason}: make it smaller)'
     except Exception as error:  # Pillow raises SyntaxError, OSError, ValueError, ...
         return f'{info.get("img_path", "an image")} ({error})'
     if size is None:

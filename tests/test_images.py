@@ -5,6 +5,7 @@ import pytest
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
+from bootmae_plugin import images
 from bootmae_plugin.images import read_image, to_rgb
 
 VALUES = np.arange(65536).reshape(256, 256)
@@ -93,6 +94,26 @@ def test_a_size_of_another_shape_covers_then_crops(tmp_path):
     expected = Image.fromarray(noise).resize((30, 24), Image.BICUBIC)
     expected = np.asarray(expected.crop((7, 0, 23, 24)))
     assert np.array_equal(read_image(dict(img=noise), (24, 16)), expected)
+
+
+@pytest.mark.parametrize('shape', [(1, 3000), (2999, 2), (3, 1001)])
+def test_a_strip_is_cut_before_it_is_resized(shape, monkeypatch):
+    noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), np.uint8)
+    monkeypatch.setattr(images, 'MAX_STRETCH', 10**6)  # nothing is cut
+    expected = read_image(dict(img=noise), (12, 8)).astype(int)
+    monkeypatch.undo()
+    sizes, resize = [], Image.Image.resize
+
+    def note(image, size, *args):
+        sizes.append(size)
+        return resize(image, size, *args)
+
+    monkeypatch.setattr(Image.Image, 'resize', note)
+    found = read_image(dict(img=noise), (12, 8))
+    # The scale differs by a rounding of the sides.
+    assert np.abs(found - expected).max() <= 12
+    assert np.abs(found - expected).mean() < 1
+    assert max(sizes[0]) <= 33 * 12
 
 
 @pytest.mark.parametrize('shape', [(50, 70), (71, 40), (40, 40), (33, 64)])

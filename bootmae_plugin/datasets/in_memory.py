@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from ..errors import UserError, check
+from ..hints import command
 from ..images import read_image, resize_and_crop
 from .pixel_cache import PixelCache
 
@@ -101,7 +102,10 @@ class InMemoryImages(Dataset):
         if bad:
             first = '; '.join(bad[:3])
             text = f'{len(bad)} of {len(infos)} images cannot be read: {first}'
-            advice = "repair or remove them, or set on_error='skip' on the data set"
+            advice = (
+                "repair or remove them, or leave them out with on_error='skip' of the "
+                f'data set ({command("pretrain")}: --skip-bad)'
+            )
             check(on_error == 'skip' and len(good) > 0, f'{text}: {advice}')
             print_log(f'skipped: {text}', 'current', level=30)
         self.images = torch.from_numpy(pixels)

@@ -1,6 +1,7 @@
 """Table of labeled images: a CSV file with the columns path, label and split."""
 
 import csv
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -72,12 +73,13 @@ def read_table(table: str | Path, group: str | None = None) -> list[Row]:
             'remove it',
         )
         file = (table.parent / path).absolute()
+        same = os.path.normpath(file)  # b/../a.png is a.png
         check(
-            file not in seen,
-            f'{table} lists {path} twice, in lines {seen.get(file)} and {number}: keep '
+            same not in seen,
+            f'{table} lists {path} twice, in lines {seen.get(same)} and {number}: keep '
             'one',
         )
-        seen[file] = number
+        seen[same] = number
         if not file.is_file():
             missing.append(f'line {number}: {path}')
         split = (line.get('split') or '').strip()

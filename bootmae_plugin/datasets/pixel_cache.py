@@ -92,7 +92,8 @@ class PixelCache:
     ) -> tuple[np.ndarray, list[int], list[str]]:
         """Return the pixels, decoding what is not in the cache.
 
-        Processes that ask for the same cache wait for the first one.
+        Processes that use the folder for images of this size wait for each other: one
+        may copy or remove what another has written.
 
         Args:
             decode: Returns the pixels (H, W, 3) uint8 of a file, or one line that says
@@ -107,7 +108,7 @@ class PixelCache:
             UserError: if the disk is full.
         """
         index = self.folder / f'{self.name}.json'
-        with FileLock(index.with_suffix('.lock')):
+        with FileLock(self.folder / f'{self.prefix[:-1]}.lock'):
             found = self._read_index(index)
             known = [entry[:3] for entry in found[1]] if found else None
             if known != [entry[:3] for entry in self.entries]:

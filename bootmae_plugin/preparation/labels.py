@@ -115,8 +115,8 @@ def draw_split(rows: Sequence[Row], fraction: float, seed: int) -> list[Row]:
     few = [label for label, size in sizes.items() if size == 1]
     check(
         not few,
-        f'the class {few[:1]} has 1 image, but training and validation need one each: '
-        'add images, or remove the class',
+        f'the class {"".join(few[:1])!r} has 1 image, but training and validation need '
+        'one each: add images, or remove the class',
     )
     wanted = {label: max(1, round(size * fraction)) for label, size in sizes.items()}
     groups = defaultdict(list)

@@ -156,7 +156,11 @@ def test_probe_gives_the_figures_of_knn_and_linear_probe(folder, pretrained):
         ('pretrain', ['{photos}', '--batch-size', '0'], ['--batch-size 0']),
         ('pretrain', ['{photos}', '--hours', '-1'], ['--hours -1']),
         ('pretrain', ['{photos}', '--resume'], ['no run to continue']),
-        ('pretrain', ['{broken}'], ['1 of 3 images cannot be read', 'x.png']),
+        (
+            'pretrain',
+            ['{broken}'],
+            ['1 of 3 images cannot be read', 'x.png', '--skip-bad'],
+        ),
         ('finetune', ['nowhere', '{photos}'], ['nowhere does not exist']),
         ('finetune', ['{photos}', '{photos}'], ['not the folder of a run']),
         ('finetune', ['{run}', '{empty}'], ['has no image']),

@@ -53,6 +53,7 @@ def test_a_written_table_is_read_back(folder):
         (['path,label', 'a.png'], ['line 2 has no label']),
         (['path,label', ',cat'], ['line 2 has no path']),
         (['path,label', 'a.png,x', 'b.png,y', './a.png,y'], ['in lines 2 and 4']),
+        (['path,label', 'a.png,x', 'b/../a.png,y'], ['in lines 2 and 3']),
         (['path,label', 'a.png,x', 'no.png,y'], ['1 of 2 files', 'line 3: no.png']),
     ],
 )  # fmt: skip

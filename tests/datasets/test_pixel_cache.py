@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import time
 from collections import namedtuple
 from concurrent.futures import ThreadPoolExecutor
 
@@ -162,6 +163,25 @@ def test_two_processes_decode_once(photos, cache):
         results = [*pool.map(lambda _: load(cache, photos), range(2))]
     assert sorted(len(result[-1]) for result in results) == [0, 5]
     assert np.array_equal(results[0][1], results[1][1])
+
+
+def test_two_runs_of_different_photos_share_a_cache(photos, cache):
+    names = [f'{n}.png' for n in range(5)]
+
+    def slowly(path):
+        time.sleep(0.02)  # long enough for the other run to start decoding, too
+        return read(path)
+
+    with ThreadPoolExecutor(2) as pool:
+        results = [
+            *pool.map(
+                lambda part: load(cache, photos, part, slowly), (names, names[:3])
+            )
+        ]
+    # The second run copies what the first has decoded, and removes nothing under it.
+    assert sum(len(result[-1]) for result in results) == 5
+    for result, part in zip(results, (names, names[:3]), strict=True):
+        assert np.array_equal(result[1], expected(photos, part))
 
 
 def test_the_data_set_is_the_same_with_a_cache(photos, tmp_path):

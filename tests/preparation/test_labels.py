@@ -96,7 +96,7 @@ def test_labels_per_class_keeps_the_validation_set():
 @pytest.mark.parametrize(
     ('sizes', 'options', 'words'),
     [
-        (dict(a=9, b=1), {}, ["'b'", 'has 1 image']),
+        (dict(a=9, b=1), {}, ["the class 'b' has 1 image"]),
         (dict(a=9, b=9), dict(fraction=1.5), ['--val-fraction 1.5']),
         (
             dict(a=9, b=9),
