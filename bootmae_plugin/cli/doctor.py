@@ -8,6 +8,7 @@ import os
 import platform
 import shutil
 import sys
+import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,9 @@ from ..errors import UserError
 from .outcome import make_parser, report_errors
 
 PACKAGE = Path(bootmae_plugin.__file__).parent
+# Rows and columns of a matrix product in a block of DeiT-Tiny: tokens, width, hidden.
+PRODUCT = (256, 192, 768)
+DTYPES = ('float32', 'bfloat16', 'float16')
 # Optional packages, and what needs them.
 OPTIONAL = {
     'mmseg': "bootmae segment: pip install 'bootmae_plugin[seg]'",
@@ -42,6 +46,69 @@ def required() -> Iterator[tuple[str, str]]:
         yield name, sys.modules[name].__version__
 
 
+def product_speeds(device: str, seconds: float = 0.4) -> dict[str, float]:
+    """Measure matrix products of a ViT block's size in each precision.
+
+    Args:
+        device: 'cpu' or 'cuda'.
+        seconds: Time for each precision; a slow product may take longer. Defaults to
+            0.4.
+
+    Returns:
+        GFLOP/s by the name of the dtype; without those that the device refuses.
+    """
+    import torch
+
+    tokens, width, hidden = PRODUCT
+    wait = torch.cuda.synchronize if device == 'cuda' else lambda: None
+    speeds = {}
+    for name in DTYPES:
+        a, b = (
+            torch.ones(shape, dtype=getattr(torch, name), device=device)
+            for shape in ((tokens, width), (width, hidden))
+        )
+        try:
+            a @ b  # warm-up
+        except RuntimeError:
+            continue
+        wait()
+        number, start = 0, time.perf_counter()
+        while number == 0 or time.perf_counter() - start < seconds:
+            a @ b
+            wait()
+            number += 1
+        elapsed = time.perf_counter() - start
+        speeds[name] = 2 * tokens * width * hidden * number / elapsed / 1e9
+    return speeds
+
+
+def precision(speeds: dict[str, float], bf16: bool) -> str:
+    """Say which precision is fast, and how to train in it.
+
+    Args:
+        speeds: Of :func:`product_speeds`.
+        bf16: Whether a training uses bfloat16 on this device by itself.
+    """
+    figures = ', '.join(f'{name} {speed:.1f}' for name, speed in speeds.items())
+    slower = speeds.get('bfloat16', 0) < speeds['float32']
+    advice = ''
+    if bf16 and slower:
+        advice = (
+            '; float32 is faster here: --cfg-options optim_wrapper.type=OptimWrapper'
+        )
+    used = 'bfloat16' if bf16 else 'float32'
+    return f'{figures} GFLOP/s; trainings use {used}{advice}'
+
+
+def free_memory() -> str:
+    """Return how much memory can still be used; '' if the system does not say."""
+    with contextlib.suppress(OSError):  # Linux only
+        for line in Path('/proc/meminfo').read_text().splitlines():
+            if line.startswith('MemAvailable:'):
+                return f', {int(line.split()[1]) / 2**20:.1f} free'
+    return ''
+
+
 def machine() -> Iterator[tuple[str, str]]:
     """Yield (what, finding) of the devices, the memory and the disk."""
     import torch
@@ -50,18 +117,19 @@ def machine() -> Iterator[tuple[str, str]]:
 
     for index in range(torch.cuda.device_count()):
         gpu = torch.cuda.get_device_properties(index)
-        yield f'GPU {index}', f'{gpu.name}, {gpu.total_memory / 2**30:.0f} GiB'
+        free = torch.cuda.mem_get_info(index)[0] / 2**30
+        size = f'{gpu.total_memory / 2**30:.0f} GiB, {free:.1f} free'
+        yield f'GPU {index}', f'{gpu.name}, {size}'
     device = 'cuda' if torch.cuda.is_available() else 'cpu'
     if device == 'cpu':
         yield 'GPU', 'none that this torch can use: the CPU trains'
     yield 'CPU', f'{os.cpu_count()} cores, torch uses {torch.get_num_threads()}'
-    yield (
-        'bfloat16',
-        'yes' if has_bf16(device) else 'no: training in float32',
-    )
+    bf16 = has_bf16(device)
+    yield 'bfloat16', 'yes' if bf16 else 'no: training in float32'
+    yield 'speed', precision(product_speeds(device), bf16)
     if hasattr(os, 'sysconf'):  # not on Windows
         memory = os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES')
-        yield 'memory', f'{memory / 2**30:.1f} GiB'
+        yield 'memory', f'{memory / 2**30:.1f} GiB{free_memory()}'
     yield 'disk here', f'{shutil.disk_usage(".").free / 2**30:.1f} GiB free'
 
 

@@ -1,12 +1,14 @@
 """The command ``bootmae``: its table of contents, and how it starts a subcommand."""
 
 import importlib
+import re
 import subprocess
 import sys
 
 import pytest
 
 import bootmae_main
+from bootmae_plugin.cli.doctor import precision
 from bootmae_plugin.configuration.names import find_config
 from bootmae_plugin.hints import command
 from tests.tiny import ROOT
@@ -117,7 +119,25 @@ def test_doctor_finds_everything_here(capsys):
     lines = capsys.readouterr().out.splitlines()
     words = [line.split()[0] for line in lines]
     assert {'bootmae_plugin', 'torch', 'mmpretrain', 'CPU', 'mmseg'} <= set(words)
+    found = dict(line.split(maxsplit=1) for line in lines if ' ' in line)
+    speeds = re.findall(r'float\d+ (\d+)', found['speed'].split(' GFLOP/s')[0])
+    assert len(speeds) >= 2 and float(speeds[0]) > 0
+    assert 'GiB' in found['memory']
     assert lines[-1] == 'ready to train'
+
+
+@pytest.mark.parametrize(
+    ('bfloat16', 'bf16', 'ending'),
+    [
+        (200.0, True, 'trainings use bfloat16'),
+        (20.0, False, 'trainings use float32'),
+        (20.0, True, '--cfg-options optim_wrapper.type=OptimWrapper'),
+    ],
+)
+def test_doctor_advises_the_faster_precision(bfloat16, bf16, ending):
+    said = precision(dict(float32=100.0, bfloat16=bfloat16), bf16)
+    assert said.startswith(f'float32 100.0, bfloat16 {bfloat16:.1f} GFLOP/s; ')
+    assert said.endswith(ending)
 
 
 def test_doctor_names_what_is_missing(tmp_path):
