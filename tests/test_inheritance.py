@@ -106,7 +106,7 @@ def test_the_source_distribution_has_what_the_tests_need(wheels):
     (archive,) = wheels['sdist'].parent.glob('*.tar.gz')
     with tarfile.open(archive) as tar:
         names = {name.partition('/')[2] for name in tar.getnames()}
-    folders = ('tests', 'tools', 'configs', 'docs', 'bootmae_plugin')
+    folders = ('tests', 'tools', 'configs', 'docs', 'examples', 'bootmae_plugin')
     needed = {
         path.relative_to(ROOT).as_posix()
         for folder in folders
