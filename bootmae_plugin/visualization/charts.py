@@ -68,7 +68,8 @@ def line_chart(
         stages: Epochs at which a stage starts, the first excepted.
     """
     with _settings():
-        figure, ((axes,),) = new_figure((5.2, 3.0))
+        # The names stand above the lines: within the axes they would cover some.
+        figure, ((axes,),) = new_figure((5.2, 2.6 + 0.17 * len(lines)))
         for number, (name, (x, y)) in enumerate(lines.items()):
             color = COLORS[number % len(COLORS)]
             style = '-' if number < len(COLORS) else '--'
@@ -77,7 +78,7 @@ def line_chart(
         for start in stages:
             axes.axvline(start, color=INK, linestyle=':', linewidth=0.8)
         axes.set(xlabel='epoch')
-        axes.legend(fontsize=8)
+        figure.legend(fontsize=8, loc='outside upper left')
         return to_svg(figure)
 
 

@@ -25,7 +25,7 @@ p, figcaption { color: var(--muted); margin: .25rem 0; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .9rem; }
 th, td { padding: .25rem .6rem; text-align: left; border-bottom: 1px solid var(--line);
-  vertical-align: top; max-width: 28rem; overflow-wrap: anywhere; }
+  vertical-align: top; max-width: 28rem; overflow-wrap: break-word; }
 th { background: var(--shade); }
 td.number { text-align: right; font-variant-numeric: tabular-nums; }
 code, pre { font: .85rem/1.4 ui-monospace, monospace; }
