@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from bootmae_plugin.datasets import digits
 from bootmae_plugin.errors import UserError
 from bootmae_plugin.preparation import bundled, prepare, publish
 from bootmae_plugin.preparation.folder import prepare_folder
@@ -429,6 +430,7 @@ def test_digits(tmp_path, monkeypatch):
     assert bundled.prepare_digits(tmp_path)[0]['counts'] == manifest['counts']
     assert left(tmp_path / 'train') == list('0123456789')
     assert len(publish.walk(tmp_path / 'test')) == manifest['counts']['test']
+    digits._resized.cache_clear()
     monkeypatch.setitem(sys.modules, 'sklearn.datasets', None)
     with pytest.raises(UserError, match='pip install scikit-learn'):
         bundled.prepare_digits()
