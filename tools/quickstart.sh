@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs into .venv, pretrains on the bundled 10,000 training images of Fashion-MNIST, and
 # evaluates the encoder against a random one with few labels: k-NN, linear evaluation,
-# finetuning, segmentation of cluttered scenes.
+# finetuning.
 #
 #   bash tools/quickstart.sh                 # PYTHON=python3.12 for another interpreter
 #   SEED=1 bash tools/quickstart.sh          # into work_dirs/quickstart_seed1
@@ -58,13 +58,6 @@ done
 config=benchmarks/finetune/${encoder}_$data
 compare finetune_10 $config
 compare finetune_100 $config labels_per_class=100 train_cfg.max_epochs=12
-
-"$python" tools/prepare_data.py fashion-scenes
-config=benchmarks/segmentation/${encoder}_fashion-scenes
-compare scenes $config
-say "segmentation: test, IoU of each class, a picture"
-"$python" tools/test.py configs/$config.py \
-    "$out/scenes_pretrained/$(cat $out/scenes_pretrained/last_checkpoint)" --work-dir $out/segmentation_test
 
 say "results"
 "$python" tools/quickstart_report.py "$out"

@@ -45,7 +45,7 @@ def feature_sets(
             (``InMemoryImages``). The images are normalized as it says and not
             augmented.
         checkpoint: Of the pretraining or of its encoder; 'random' for an untrained
-            encoder.
+            encoder, from ``cfg.randomness.seed``.
         pools: Poolings of the tokens, see :func:`extract_features`; 'attentive', the
             patch tokens (N, L, D) for a probe that learns to pool them; or 'pixels',
             the normalized pixels without the encoder.
@@ -68,7 +68,7 @@ def feature_sets(
         f'{cfg.filename} has no training and test set in memory (InMemoryImages): '
         f'choose one of configs/benchmarks/, or evaluate with {command("train")}',
     )
-    torch.manual_seed(0)
+    torch.manual_seed(cfg.get('randomness', {}).get('seed') or 0)
     backbone = dict(cfg.model.backbone, init_cfg=None, frozen_stages=-1)
     encoder = MODELS.build(backbone)
     if checkpoint != 'random':

@@ -130,6 +130,16 @@ def test_pixels_are_the_normalized_images(words):
     assert torch.allclose(features.data.train, expected.flatten(1), atol=1e-5)
 
 
+def test_the_seed_of_the_config_draws_the_untrained_encoder(words):
+    def features(seed: int) -> torch.Tensor:
+        options = [words[0], 'random', *words[2:], f'randomness.seed={seed}']
+        (found,) = load_feature_sets(knn.parse_args(options))
+        return found.data.train
+
+    assert torch.equal(features(1), features(1))
+    assert not torch.allclose(features(0), features(1))
+
+
 def test_the_split_val_does_not_read_the_test_images(words, tmp_path, capsys):
     table = tmp_path / 'results.csv'
     options = ['--split', 'val', '--csv', str(table), '--flip', '--epochs', '2']

@@ -6,10 +6,10 @@
 #   python tools/train.py configs/benchmarks/segmentation/deit-micro-p7_fashion-scenes.py \
 #       --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 #
-# Cost: a part of tools/quickstart.sh, 625 s of CPU time in all without bfloat16.
+# Cost: about a minute of CPU time without bfloat16.
 # Result: mIoU on the test scenes, from stage_3.pth of the pretraining / random weights: 15.0 /
-# 12.1 after 30 epochs; measured on 2026-11-25 in float32 (SEED=0 bash tools/quickstart.sh), one
-# seed. Both are far from converged.
+# 12.1 after 30 epochs; measured on 2026-11-25 in float32 (this command), one seed. Both are far
+# from converged.
 # From random weights: deit-micro-p7_fashion-scenes_random.py
 _base_ = [
     '../../_base_/models/upernet_deit-tiny.py',
