@@ -100,7 +100,9 @@ def batch(cfg) -> dict:
         assert augment.get('size', dataset.img_size) == side
         data = dict(inputs=inputs, sample_idx=torch.arange(size))
         return dict(data, gt_label=labels) if dataset.get('with_label', True) else data
-    crop = [t for t in dataset.pipeline if t.type == 'RandomResizedCrop']
-    assert [t.scale for t in crop] == [side]
+    views = [t for t in dataset.pipeline if t.type == 'MultiView']
+    steps = views[0].transforms[0] if views else dataset.pipeline
+    assert [t.scale for t in steps if t.type == 'RandomResizedCrop'] == [side]
     samples = [DataSample().set_gt_label(label) for label in labels]
+    inputs = [inputs, inputs.flip(-1)] if views else inputs
     return dict(inputs=inputs, data_samples=samples)

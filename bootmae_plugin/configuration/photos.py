@@ -15,7 +15,7 @@ from ..models.layers import resolve_arch
 from .runs import Run, open_run
 
 # The recipe of bootmae pretrain; its twin -disk is for more images than fit in memory.
-RECIPE = 'selfsup/bootmae_deit-tiny_folder'
+RECIPE = 'selfsup/bootmae-views_deit-tiny_folder'
 FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
 LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
 SEGMENT = 'benchmarks/segmentation/deit-tiny_folder.py'
