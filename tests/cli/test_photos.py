@@ -20,7 +20,7 @@ from tests.image_files import picture
 from tests.tiny import run_tool
 
 CLASSES = {'cat': 12, 'dog': 9}
-SHORT = ['--size', '16', '--epochs', '4', '--batch-size', '8']
+SHORT = ['--size', '16', '--epochs', '4', '--batch-size', '16']
 
 
 def output_of(name: str, *args) -> str:
