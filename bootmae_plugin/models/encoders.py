@@ -293,6 +293,7 @@ class MaskedDeiT(MaskedViT):
 
     extra_token_names = ('cls_token', 'dist_token')
     arch_zoo = {
+        'deit-micro': dict(embed_dims=64, num_layers=6, num_heads=4),  # ours
         'deit-tiny': dict(embed_dims=192, num_layers=12, num_heads=3),
         'deit-small': dict(embed_dims=384, num_layers=12, num_heads=6),
         'deit-base': dict(embed_dims=768, num_layers=12, num_heads=12),

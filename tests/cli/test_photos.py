@@ -21,6 +21,7 @@ from tests.tiny import run_tool
 
 CLASSES = {'cat': 12, 'dog': 9}
 SHORT = ['--size', '16', '--epochs', '4', '--batch-size', '16']
+MICRO = [*SHORT, '--arch', 'deit-micro']
 
 
 def output_of(name: str, *args) -> str:
@@ -49,7 +50,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope='module')
 def pretrained(folder):
     run = folder / 'a'
-    return run, output_of('pretrain', folder / 'photos', '--out', run, *SHORT)
+    return run, output_of('pretrain', folder / 'photos', '--out', run, *MICRO)
 
 
 @pytest.fixture(scope='module')
@@ -65,7 +66,7 @@ def finetuned(folder, pretrained):
 def test_pretraining_says_what_it_does_and_what_is_next(folder, pretrained):
     run, printed = pretrained
     first, *_, last = printed.splitlines()
-    where = f'21 photos of 16x16, decoded once into {folder / "pixels"}; deit-tiny, '
+    where = f'21 photos of 16x16, decoded once into {folder / "pixels"}; deit-micro, '
     assert first.startswith(f'{where}config ')
     assert len([*(folder / 'pixels').glob('16x16_*.u8')]) == 1
     assert last == f'next: bootmae probe {run} LABELED'
@@ -88,7 +89,7 @@ def test_a_run_is_repeated_and_continued_from_its_config(pretrained, tmp_path):
     (part / 'last_checkpoint').unlink()
     for name in ('epoch_4.pth', 'stage_4.pth'):
         (part / name).unlink()
-    printed = output_of('pretrain', 'photos', '--out', part, *SHORT, '--resume')
+    printed = output_of('pretrain', 'photos', '--out', part, *MICRO, '--resume')
     assert 'epoch 4/4' in printed and 'epoch 3/4' not in printed
     assert (part / 'epoch_4.pth').is_file()
 
@@ -191,7 +192,7 @@ def test_bad_input_is_one_line(name, args, words, folder, pretrained, tmp_path):
 def test_bad_photos_are_left_out_on_request(folder, tmp_path):
     shutil.copytree(folder / 'photos/dog', tmp_path / 'photos')
     (tmp_path / 'photos/x.png').write_bytes(b'no image')
-    args = [tmp_path / 'photos', '--out', tmp_path / 'run', *SHORT]
+    args = [tmp_path / 'photos', '--out', tmp_path / 'run', *MICRO]
     assert 'cannot be read' in error_of('pretrain', *args)
     output_of('pretrain', *args, '--skip-bad')  # into the same folder
     assert (tmp_path / 'run/epoch_4.pth').is_file()
@@ -200,7 +201,7 @@ def test_bad_photos_are_left_out_on_request(folder, tmp_path):
 def test_a_second_pretraining_does_not_touch_the_first(folder, pretrained):
     run, _ = pretrained
     before = {p: p.stat().st_mtime_ns for p in run.glob('*')}
-    line = error_of('pretrain', folder / 'photos', '--out', run, *SHORT)
+    line = error_of('pretrain', folder / 'photos', '--out', run, *MICRO)
     assert f'bootmae train {run}/config.py --resume' in line
     assert before == {p: p.stat().st_mtime_ns for p in run.glob('*')}
 
@@ -219,7 +220,7 @@ def test_segmentation_of_pairs_of_files(pretrained, tmp_path):
     cfg = Config.fromfile(run / 'config.py')
     assert cfg.model.backbone.init_cfg.checkpoint == str(pretrained[0] / 'epoch_4.pth')
     assert cfg.model.backbone.img_size == 16 and cfg.crop_size == (16, 16)
-    assert cfg.model.backbone.out_indices == [3, 5, 7, 11]  # of 12 blocks
+    assert cfg.model.backbone.out_indices == [1, 2, 3, 5]  # of 6 blocks
     meta = torch.load(run / 'epoch_1.pth', weights_only=False)['meta']
     assert list(meta['dataset_meta']['classes']) == ['background', 'foreground']
     tested = output_of('test', run / 'config.py', run / 'epoch_1.pth')
@@ -254,7 +255,7 @@ def test_pretraining_continues_from_a_run(pretrained, folder, tmp_path):
     start = Config.fromfile(tmp_path / 'run/config.py').model.backbone.init_cfg
     assert start.checkpoint == str(pretrained[0] / 'epoch_4.pth')
     line = error_of('pretrain', folder / 'photos', *args[:4], '--arch', 'vit-tiny')
-    assert 'are of deit-tiny: leave --arch out' in line
+    assert 'are of deit-micro: leave --arch out' in line
     args[1] = 'nowhere.pth'
     assert '--from nowhere.pth does not exist' in error_of(
         'pretrain', folder / 'photos', *args
