@@ -4,8 +4,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 
 from ..errors import UserError, check
 from .formats import (
@@ -149,10 +148,8 @@ def save_weights(
 
     def write(path: Path) -> None:
         if target.suffix == '.safetensors':
-            try:
-                save_file(weights, path, metadata)
-            except SafetensorError as error:
-                raise OSError(str(error)) from error
+            # Not save_file: only the owner may read what it writes.
+            path.write_bytes(save(weights, metadata))
         else:
             torch.save(dict(state_dict=weights), path)
 

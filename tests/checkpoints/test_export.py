@@ -41,6 +41,8 @@ def test_timm_there_and_back(tmp_path, name, cls):
     assert torch.allclose(ours(images)[0], expected, atol=1e-5)
 
     convert_checkpoint(tmp_path / 'ours.pth', tmp_path / 'back.safetensors', to='timm')
+    modes = [(tmp_path / n).stat().st_mode for n in ('ours.pth', 'back.safetensors')]
+    assert modes[0] == modes[1]  # as any file of the user
     back = timm_model(name)
     result = back.load_state_dict(read_checkpoint(tmp_path / 'back.safetensors'), False)
     assert all(key.startswith('head') for key in result.missing_keys)
