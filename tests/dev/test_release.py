@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-from functools import cache
 
 import pytest
 import torch
@@ -17,7 +16,6 @@ from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints import load_encoder, read_checkpoint, shipped
 from bootmae_plugin.cli import knn
 from bootmae_plugin.configuration.photos import start_from
-from bootmae_plugin.datasets import sources
 from bootmae_plugin.datasets.digits import load_digits_rgb
 from bootmae_plugin.visualization import RunFiles
 from dev import release
@@ -66,7 +64,6 @@ def released(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(top)
         patch.setattr(shipped, 'FOLDER', top / 'weights')
-        patch.setattr(sources, 'load_digits_rgb', cache(load_digits_rgb))  # 20 times
         words = ['run', '--benchmark', 'a.py', '--check', 'b.py', '--threads', '2']
         with pytest.MonkeyPatch.context() as first:  # without the slower protocol
             first.setattr(release.linear_probe, 'main', lambda words: None)
