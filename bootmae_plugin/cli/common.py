@@ -1,6 +1,7 @@
 """What the subcommands that use torch share: options, and the end of a run."""
 
 import argparse
+import gc
 import importlib
 import logging
 import os
@@ -90,6 +91,7 @@ def end_distributed() -> None:
     """Destroy the process group: gloo's threads may abort an exiting interpreter."""
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
+        gc.collect()  # the runner's cycles hold the wrapped model, and that the threads
 
 
 def run_in_process(name: str, *args) -> None:

@@ -116,7 +116,7 @@ def test_a_pretraining_cannot_predict(encoder, classifier, tmp_path):
     [
         ("type='LinearClsHead'", "type='os.system', command='touch {marker}'"),
         ("type='ImageClassifier'", "type='mmengine.load', file='{marker}'"),
-        ('auto_scale_lr = dict(', 'auto_scale_lr = open("{marker}", "w") or dict('),
+        ('auto_scale_lr=dict(', 'auto_scale_lr=open("{marker}", "w") or dict('),
     ],
 )
 def test_a_config_in_a_checkpoint_runs_no_code(classifier, tmp_path, old, new):

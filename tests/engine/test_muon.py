@@ -11,7 +11,7 @@ from mmpretrain.registry import MODELS
 from torch import nn
 
 from bootmae_plugin import UserError
-from bootmae_plugin.engine import MuonConstructor
+from bootmae_plugin.engine import MuonConstructor, muon
 from bootmae_plugin.engine.muon import newton_schulz
 from tests.reliability.resuming import assert_same, train
 from tests.tiny import ROOT, TINY
@@ -79,13 +79,14 @@ def test_matrices_of_the_blocks_go_to_muon():
     assert sum(len(group['params']) for group in groups) == len(trained)
 
 
-def test_a_step_is_that_of_torch():
+def test_a_step_is_that_of_torch(monkeypatch):
     """timm's update is torch.optim.Muon's on matrices and torch's AdamW on the rest."""
+    monkeypatch.setattr(muon, 'has_bf16', lambda device: True)  # as torch does it
     model, wrapper = model_and_wrapper()
     twin = copy.deepcopy(model)
     chosen = muon_names(model, wrapper)
     parameters = dict(twin.named_parameters())
-    muon = torch.optim.Muon(
+    reference = torch.optim.Muon(
         [parameters[name] for name in chosen],
         lr=1e-2,
         weight_decay=0.05,
@@ -106,7 +107,7 @@ def test_a_step_is_that_of_torch():
         theirs.grad = None if ours.grad is None else ours.grad.clone()
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     wrapper.step()
-    muon.step()
+    reference.step()
     adamw.step()
     for name, ours in model.named_parameters():
         if name in chosen:

@@ -5,7 +5,6 @@ import inspect
 
 import pytest
 import torch
-from safetensors import SafetensorError
 
 from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints import export
@@ -115,9 +114,9 @@ def test_what_is_missing_or_damaged_is_extracted_again(tmp_path, capsys):
 
 def test_a_full_disk_is_one_line(tmp_path, monkeypatch):
     def full(*args):
-        raise SafetensorError('No space left on device')
+        raise OSError('No space left on device')
 
-    monkeypatch.setattr(export, 'save_file', full)
+    monkeypatch.setattr(export, 'save', full)
     with pytest.raises(UserError, match='No space left.*another folder'):
         load_features(tmp_path, {'avg': 'k'}, lambda pools: {'avg': torch.ones(1)})
     assert list(tmp_path.iterdir()) == []

@@ -3,12 +3,15 @@
 import os
 import subprocess
 import sys
+from glob import glob
+from pathlib import Path
 
+import pytest
 import torch
 
 from bootmae_plugin.models.heads import PositionNorm
 from tests.processes import run_in_two
-from tests.tiny import ROOT, tiny_options
+from tests.tiny import ROOT, run_tool, tiny_config, tiny_options
 
 
 def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path):
@@ -90,3 +93,21 @@ def test_target_statistics_of_two_processes_are_those_of_one(tmp_path):
         theirs = torch.load(tmp_path / f'{rank}.pt', weights_only=True)
         for key, value in norm.state_dict().items():
             assert torch.allclose(theirs[key], value, atol=1e-6), key
+
+
+def _threads_after_a_training(config):
+    run_tool(
+        'train.py', config, '--launcher', 'pytorch', '--work-dir',
+        config.with_suffix(''),
+    )  # fmt: skip
+    names = [Path(p).read_text().strip() for p in glob('/proc/self/task/*/comm')]
+    assert [name for name in names if 'gloo' in name] == []
+
+
+@pytest.mark.skipif(not Path('/proc/self/task').is_dir(), reason='needs Linux')
+def test_no_thread_of_gloo_outlives_a_training(tmp_path):
+    """One that waits for Python while the interpreter exits aborts the process."""
+    cfg = tiny_config(tmp_path / 'run', epochs=1, stages=1)
+    cfg.pop('runner_type'), cfg.pop('launcher')
+    cfg.dump(tmp_path / 'config.py')
+    run_in_two(_threads_after_a_training, tmp_path / 'config.py')
