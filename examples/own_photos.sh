@@ -22,8 +22,8 @@ if [ $# -eq 0 ]; then
     bootmae data digit-scenes --out "$out/scenes"
     set -- "$out/digits/train" "$out/digits/train" "$out/digits/test" \
         "$out/scenes" "$out/scenes/img_dir/test"
-    : "${SIZE:=16}" "${PRETRAIN:=--epochs 6}" "${FINETUNE:=--epochs 10 --labels-per-class 20}"
-    : "${SEGMENT:=--epochs 3}"
+    : "${SIZE:=16}" "${PRETRAIN:=--arch deit-micro --epochs 20}"
+    : "${FINETUNE:=--epochs 40 --labels-per-class 20}" "${SEGMENT:=--epochs 5}"
 elif [ $# -ne 3 ] && [ $# -ne 5 ]; then
     echo "usage: bash $0 [PHOTOS LABELED NEW [SCENES NEW_SCENES]]" >&2
     exit 2
