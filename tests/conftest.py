@@ -35,6 +35,20 @@ def _seed_and_scope():
     init_default_scope('mmpretrain')  # a runner takes it from default_runtime.py
 
 
+# A minute or more each. Started last, one would run while the other process idles.
+LONG = {
+    'test_distributed',
+    'test_export',
+    'test_inheritance',
+    'test_signals',
+    'test_torture',
+}
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONG)
+
+
 def golden_files(pattern: str) -> list:
     """Return golden files as pytest params, or one skipped param with the reason."""
     files = sorted(GOLDEN.glob(pattern))
