@@ -6,7 +6,7 @@
 #
 # With 100 per class: --cfg-options labels_per_class=100 train_cfg.max_epochs=12
 #
-# Cost: a part of tools/quickstart.sh, which takes about 5 minutes on 2 CPU cores.
+# Cost: a part of tools/quickstart.sh, which takes about 7 minutes on one thread of a CPU.
 # Result: from stage_3.pth of bootmae-views_deit-micro-p7_fashion-mnist-12k / random weights 67.8
 # ± 0.5 / 52.8 ± 3.5 % top-1 with 10 labels per class, 74.8 ± 0.3 / 58.7 ± 0.8 with 100; measured
 # on 2026-11-25 in float32 (SEED=0 bash tools/quickstart.sh, then SEED=1, SEED=2), mean and

@@ -8,7 +8,7 @@
 #   python tools/linear_probe.py configs/benchmarks/linear/deit-micro-p7_fashion-mnist-12k.py \
 #       CHECKPOINT --labels-per-class 10
 #
-# Cost: a part of tools/quickstart.sh, which takes about 5 minutes on 2 CPU cores.
+# Cost: a part of tools/quickstart.sh, which takes about 7 minutes on one thread of a CPU.
 # Result: not trained with all labels by this project. With 10 and 100 labels per class, from
 # stage_3.pth of bootmae-views_deit-micro-p7_fashion-mnist-12k / random weights: 65.6 ± 1.0 / 49.0
 # ± 0.5 and 75.1 ± 1.4 / 66.4 ± 0.3 % top-1; measured on 2026-11-25 in float32 (SEED=0 bash
