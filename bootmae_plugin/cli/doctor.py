@@ -8,7 +8,6 @@ import os
 import platform
 import shutil
 import sys
-import time
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,26 +58,21 @@ def product_speeds(device: str, seconds: float = 0.4) -> dict[str, float]:
     """
     import torch
 
+    from torch.utils.benchmark import Timer
+
     tokens, width, hidden = PRODUCT
-    wait = torch.cuda.synchronize if device == 'cuda' else lambda: None
     speeds = {}
     for name in DTYPES:
         a, b = (
             torch.ones(shape, dtype=getattr(torch, name), device=device)
             for shape in ((tokens, width), (width, hidden))
         )
+        timer = Timer('a @ b', globals=dict(a=a, b=b))
         try:
-            a @ b  # warm-up
+            median = timer.blocked_autorange(min_run_time=seconds).median
         except RuntimeError:
             continue
-        wait()
-        number, start = 0, time.perf_counter()
-        while number == 0 or time.perf_counter() - start < seconds:
-            a @ b
-            wait()
-            number += 1
-        elapsed = time.perf_counter() - start
-        speeds[name] = 2 * tokens * width * hidden * number / elapsed / 1e9
+        speeds[name] = 2 * tokens * width * hidden / median / 1e9
     return speeds
 
 

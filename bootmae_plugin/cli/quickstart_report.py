@@ -3,6 +3,7 @@
 import argparse
 import json
 import statistics
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -42,24 +43,19 @@ def frozen_score(path: Path, key: str) -> float:
 
 # Row of the table -> function of the folder and the start.
 PROTOCOLS = {
-    '20-NN, 10 labels per class': lambda root, start: frozen_score(
-        root / f'knn_10_{start}.json', '20'
-    ),
-    '20-NN, 100 labels per class': lambda root, start: frozen_score(
-        root / f'knn_100_{start}.json', '20'
-    ),
-    'linear, 10 labels per class': lambda root, start: frozen_score(
-        root / f'linear_probe_10_{start}.json', 'mean'
-    ),
-    'linear, 100 labels per class': lambda root, start: frozen_score(
-        root / f'linear_probe_100_{start}.json', 'mean'
-    ),
-    'finetune, 10 labels per class': lambda root, start: last_score(
-        root / f'finetune_10_{start}'
-    ),
-    'finetune, 100 labels per class': lambda root, start: last_score(
-        root / f'finetune_100_{start}'
-    ),
+    f'{title}, {labels} labels per class': partial(score, labels)
+    for title, score in {
+        '20-NN': lambda labels, root, start: frozen_score(
+            root / f'knn_{labels}_{start}.json', '20'
+        ),
+        'linear': lambda labels, root, start: frozen_score(
+            root / f'linear_probe_{labels}_{start}.json', 'mean'
+        ),
+        'finetune': lambda labels, root, start: last_score(
+            root / f'finetune_{labels}_{start}'
+        ),
+    }.items()
+    for labels in (10, 100)
 }
 
 

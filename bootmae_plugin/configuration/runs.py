@@ -39,7 +39,9 @@ def open_run(path: str | Path) -> Run:
     """
     if str(path).startswith(SCHEME):
         path = shipped_weights(str(path))
-        return Run(path.parent, Config(read_config(path.with_suffix('.py'))), path)
+        # Nothing is written into the package, but below the current folder.
+        folder = Path(path.stem)
+        return Run(folder, Config(read_config(path.with_suffix('.py'))), path)
     path = Path(path)
     check(path.exists(), f'run {path} does not exist: give the folder of a training')
     folder = path if path.is_dir() else path.parent

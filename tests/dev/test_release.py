@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 import torch
@@ -16,6 +17,7 @@ from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints import load_encoder, read_checkpoint, shipped
 from bootmae_plugin.cli import knn
 from bootmae_plugin.configuration.photos import start_from
+from bootmae_plugin.configuration.runs import open_run
 from bootmae_plugin.datasets.digits import load_digits_rgb
 from bootmae_plugin.visualization import RunFiles
 from dev import release
@@ -167,3 +169,8 @@ def test_the_shipped_encoders_have_their_figures(tmp_path, monkeypatch):
         key = 'backbone.blocks.0.attn.qkv.weight'
         assert torch.equal(model.state_dict()[key], weights[key])
         assert Config.fromfile(path.with_suffix('.py')).train_cfg.max_epochs > 0
+
+
+def test_a_shipped_run_has_its_folder_outside_of_the_package(released):
+    run = open_run(ADDRESS)
+    assert run.folder == Path(NAME) and run.checkpoint.is_file()
