@@ -57,7 +57,6 @@ def product_speeds(device: str, seconds: float = 0.4) -> dict[str, float]:
         GFLOP/s by the name of the dtype; without those that the device refuses.
     """
     import torch
-
     from torch.utils.benchmark import Timer
 
     tokens, width, hidden = PRODUCT
