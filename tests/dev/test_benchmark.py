@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from dev.benchmark import contestant, steps
+from bootmae_plugin.preparation.shards import prepare_shards
+from dev.benchmark import contestant, disk_routes, steps
 from dev.benchmark.progress import Progress
 from dev.benchmark.remote import Remote
 from dev.benchmark.timing import interleave, speedup
@@ -126,3 +127,12 @@ def test_bad_input_is_one_line():
         with pytest.raises(SystemExit) as stop:
             run_benchmark(*words)
         assert text in stop.value.code and '\n' not in stop.value.code
+
+
+def test_an_epoch_of_the_folder_and_of_the_shards_has_every_image(tmp_path):
+    assert disk_routes.write_photos(tmp_path / 'photos', 128) > 1000  # bytes
+    prepare_shards(tmp_path / 'shards', tmp_path / 'photos', shard_mb=1)
+    roots = dict(folder=tmp_path / 'photos', shards=tmp_path / 'shards/train')
+    assert len(list(roots['shards'].glob('*.tar'))) > 1
+    for name, config in disk_routes.CONFIGS.items():
+        assert disk_routes.route(config, roots[name])() == 128

@@ -30,6 +30,7 @@ from bootmae_plugin.cli.outcome import add_debug
 from bootmae_plugin.errors import check
 
 from .data_routes import measure_data
+from .disk_routes import measure_disk
 from .peers import SHAPES
 from .processes import measure_processes
 from .progress import Progress
@@ -43,6 +44,7 @@ SECTIONS = dict(
     profile=measure_profile,
     stages=measure_stages,
     data=measure_data,
+    disk=measure_disk,
     loop=measure_loop,
     processes=measure_processes,
     quality=measure_quality,
