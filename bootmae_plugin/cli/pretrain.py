@@ -81,7 +81,7 @@ def pretrain(args: argparse.Namespace) -> None:
     )
     batch = limit_batch(Config.fromfile(config_path(base)), number, args.batch_size)
     options |= {'train_dataloader.batch_size': batch, **length_options(args)}
-    if batch == number:  # --skip-bad may leave fewer
+    if args.skip_bad or batch == number:  # what is left may not fill a batch
         options['train_dataloader.drop_last'] = False
     config = write_config(args.out, base, options, args.note)
     name = encoder.get('model.backbone.arch', ARCH)

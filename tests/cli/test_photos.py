@@ -191,8 +191,11 @@ def test_bad_input_is_one_line(name, args, words, folder, pretrained, tmp_path):
 
 def test_bad_photos_are_left_out_on_request(folder, tmp_path):
     shutil.copytree(folder / 'photos/dog', tmp_path / 'photos')
-    (tmp_path / 'photos/x.png').write_bytes(b'no image')
+    for name in ('x.png', 'y.png'):
+        (tmp_path / 'photos' / name).write_bytes(b'no image')
+    number = len(list((tmp_path / 'photos').iterdir()))
     args = [tmp_path / 'photos', '--out', tmp_path / 'run', *MICRO]
+    args += ['--batch-size', number - 1]  # one more than there are good photos
     assert 'cannot be read' in error_of('pretrain', *args)
     output_of('pretrain', *args, '--skip-bad')  # into the same folder
     assert (tmp_path / 'run/epoch_4.pth').is_file()
