@@ -12,9 +12,9 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from .. import config_path
-from ..configuration.compose import write_config
-from ..configuration.photos import FINETUNE, classification, limit_batch
+from ..configuration.compose import limit_batch, write_config
 from ..configuration.runs import open_run
+from ..configuration.transfer import FINETUNE, classification, finetuning
 from ..datasets.labels import TABLE
 from ..hints import command
 from .common import run
@@ -35,7 +35,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser('finetune', __doc__)
     parser.add_argument('run', help='folder of the pretraining, or a checkpoint in it')
     add_label_options(parser)
-    add_run_options(parser, '100')
+    add_run_options(parser, '100, but at least 1,000 steps')
     args = parser.parse_args(argv)
     args.note = given_command('finetune', argv)
     return args
@@ -51,8 +51,10 @@ def finetune(args: argparse.Namespace) -> None:
     splits = {row.split for row in rows}
     options = classification(source, args.out / TABLE, splits, len(classes))
     number = sum(row.split == 'train' for row in rows)
-    batch = limit_batch(Config.fromfile(config_path(FINETUNE)), number, args.batch_size)
-    options |= {'train_dataloader.batch_size': batch, **length_options(args)}
+    base = Config.fromfile(config_path(FINETUNE))
+    batch = limit_batch(base, number, args.batch_size)
+    options |= {'train_dataloader.batch_size': batch}
+    options |= finetuning(base, number, batch) | length_options(args)
     config = write_config(args.out, FINETUNE, options, args.note)
     save_rows(args.out, rows)
     train_config(config, args)

@@ -12,8 +12,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from .. import config_path
-from ..configuration.compose import write_config
-from ..configuration.photos import limit_batch, new_encoder, pretraining, start_from
+from ..configuration.compose import limit_batch, write_config
+from ..configuration.photos import new_encoder, pretraining, start_from
 from ..errors import check
 from ..hints import command
 from ..preparation.folder import find_images

@@ -17,8 +17,8 @@ from rich.table import Table
 
 from ..configuration.compose import write_config
 from ..configuration.configs import load_config
-from ..configuration.photos import LINEAR, classification, linear_layer
 from ..configuration.runs import open_run
+from ..configuration.transfer import LINEAR, classification, linear_layer
 from ..datasets.labels import TABLE
 from ..errors import check
 from ..evaluation import FeatureSet, feature_sets, knn_accuracy, linear_probe

@@ -13,8 +13,8 @@ from mmengine.config import Config
 from mmengine.registry import init_default_scope
 
 from .. import config_path, segmentation  # noqa: F401 (says what is missing)
-from ..configuration import photos
-from ..configuration.compose import write_config
+from ..configuration import transfer
+from ..configuration.compose import limit_batch, write_config
 from ..configuration.runs import open_run
 from ..datasets.labels import TABLE
 from ..errors import check
@@ -67,14 +67,14 @@ def segment(args: argparse.Namespace) -> None:
         f'{args.scenes}: {len(scenes.rows):,} scenes, {number:,} train; '
         f'{len(scenes.classes)} classes: {", ".join(scenes.classes[:8])}'
     )
-    base = Config.fromfile(config_path(photos.SEGMENT))
+    base = Config.fromfile(config_path(transfer.SEGMENT))
     options = {
-        **photos.segmentation(source, args.out / TABLE, scenes),
+        **transfer.segmentation(source, args.out / TABLE, scenes),
         **length_options(args),
     }
-    batch = photos.limit_batch(base, number, args.batch_size)
+    batch = limit_batch(base, number, args.batch_size)
     options['train_dataloader.batch_size'] = batch
-    config = write_config(args.out, photos.SEGMENT, options, args.note)
+    config = write_config(args.out, transfer.SEGMENT, options, args.note)
     save_rows(args.out, scenes.rows)
     train_config(config, args)
     print(f'next: {command("test")} {config} {open_run(args.out).checkpoint}')

@@ -68,3 +68,15 @@ def write_config(folder: Path, base: str, options: dict[str, Any], note: str) ->
         encoding='utf-8',
     )
     return path
+
+
+def limit_batch(base: Config, number: int, asked: int | None) -> int:
+    """Return the batch size: as asked or of the config, at most the number of images.
+
+    Args:
+        base: The inherited config.
+        number: Number of training images.
+        asked: As given by the user, or None.
+    """
+    check(asked is None or asked > 0, f'--batch-size {asked}: give a number from 1')
+    return min(asked or base.train_dataloader.batch_size, number)

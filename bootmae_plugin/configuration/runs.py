@@ -74,3 +74,8 @@ def find_checkpoint(path: str | Path) -> Path:
         'path, or wait for its first epoch',
     )
     return found
+
+
+def cache_of(run: Path) -> Path:
+    """Return the folder of decoded photos that the runs beside a run share."""
+    return run.absolute().parent / 'pixels'

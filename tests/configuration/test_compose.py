@@ -6,7 +6,8 @@ from mmengine.config import Config
 from bootmae_plugin import UserError, config_path
 from bootmae_plugin.configuration.compose import difference, write_config
 from bootmae_plugin.configuration.configs import load_config
-from bootmae_plugin.configuration.photos import FINETUNE, LINEAR, RECIPE
+from bootmae_plugin.configuration.photos import RECIPE
+from bootmae_plugin.configuration.transfer import FINETUNE, LINEAR
 
 ARCH = dict(_delete_=True, embed_dims=24, num_layers=2, num_heads=2)
 SOURCE = dict(_delete_=True, type='LabeledImages', ann_file='x.csv', split='train')

@@ -1,0 +1,25 @@
+"""What a training from the encoder of a run changes in the shipped config."""
+
+import pytest
+from mmengine.config import Config
+
+from bootmae_plugin import config_path
+from bootmae_plugin.configuration.transfer import FINETUNE, finetuning
+
+
+@pytest.mark.parametrize(
+    ('number', 'batch', 'epochs', 'rate'),
+    [
+        (200, 64, 334, 1e-3),  # 3 steps an epoch: 1,002 steps
+        (20, 20, 1000, 1e-3 * (20 / 64) ** 0.5),  # 1 step an epoch
+        (640, 64, 100, 1e-3),  # 10 steps an epoch: as the config
+        (20_000, 256, 100, 2e-3),  # the root of four times the batch
+    ],
+)
+def test_few_labels_get_steps_enough(number, batch, epochs, rate):
+    base = Config.fromfile(config_path(FINETUNE))
+    options = finetuning(base, number, batch)
+    assert options['train_cfg.max_epochs'] == epochs
+    assert options['optim_wrapper.optimizer.lr'] == pytest.approx(rate, abs=1e-6)
+    # mmengine multiplies the rate by batch / base_batch_size: it is that of this batch.
+    assert options['auto_scale_lr.base_batch_size'] == batch
