@@ -299,7 +299,11 @@ def fresh(wheels, tmp_path_factory) -> Path:
     # The other packages are those of this environment.
     (site,) = (folder / 'venv/lib').glob('python3*/site-packages')
     packages = Path(torch.__file__).parents[1]
-    (site / 'others.pth').write_text(f'{packages}\n')
+    # A path file in there is not read, such as that of setuptools, which has distutils,
+    # which mmengine imports and Python has no more from 3.12 on.
+    hook = "import importlib.util as u; u.find_spec('_distutils_hack') and "
+    hook += "__import__('_distutils_hack').add_shim()"
+    (site / 'others.pth').write_text(f'{packages}\n{hook}\n')
     for name in ['photos/cat', 'photos/dog', 'new']:
         (folder / 'empty' / name).mkdir(parents=True)
         for i in range(8):
