@@ -23,13 +23,13 @@ if [ $# -eq 0 ]; then
     set -- "$out/digits/train" "$out/digits/train" "$out/digits/test" \
         "$out/scenes" "$out/scenes/img_dir/test"
     : "${SIZE:=16}" "${PRETRAIN:=--arch deit-micro --epochs 20}"
-    : "${FINETUNE:=--epochs 40 --labels-per-class 20}" "${SEGMENT:=--epochs 5}"
+    : "${FINETUNE:=--labels-per-class 20}" "${SEGMENT:=--epochs 5}"
 elif [ $# -ne 3 ] && [ $# -ne 5 ]; then
     echo "usage: bash $0 [PHOTOS LABELED NEW [SCENES NEW_SCENES]]" >&2
     exit 2
 fi
 read -ra pretrain <<<"${PRETRAIN:---hours 2}"
-read -ra finetune <<<"${FINETUNE:---epochs 100}"
+read -ra finetune <<<"${FINETUNE:---val-fraction 0.2}"
 read -ra segment <<<"${SEGMENT:---epochs 50}"
 
 say() { printf '\n== %s\n' "$*"; }

@@ -54,7 +54,7 @@ def finetune(args: argparse.Namespace) -> None:
     base = Config.fromfile(config_path(FINETUNE))
     batch = limit_batch(base, number, args.batch_size)
     options |= {'train_dataloader.batch_size': batch}
-    options |= finetuning(base, number, batch) | length_options(args)
+    options |= length_options(args) | finetuning(base, number, batch, args.epochs)
     config = write_config(args.out, FINETUNE, options, args.note)
     save_rows(args.out, rows)
     train_config(config, args)

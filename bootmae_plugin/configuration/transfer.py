@@ -14,7 +14,7 @@ from .runs import Run, cache_of
 FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
 LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
 SEGMENT = 'benchmarks/segmentation/deit-tiny_folder.py'
-# Of a finetuning: steps at least, and the rate of a batch of 64.
+# Of a finetuning: steps at least, and the rate of a batch of 64 (docs/choosing.md).
 MIN_STEPS, FINETUNE_LR = 1000, 1e-3
 ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
 # The blocks that a segmentation reads, as shares of the depth: 3, 5, 7 and 11 of 12.
@@ -105,7 +105,9 @@ def classification(run: Run, table: Path, splits: set[str], number: int) -> dict
     return options
 
 
-def finetuning(base: Config, number: int, batch: int) -> dict[str, Any]:
+def finetuning(
+    base: Config, number: int, batch: int, epochs: int | None = None
+) -> dict[str, Any]:
     """Return overrides that fit the length and the rate of a finetuning to the labels.
 
     There are at least :data:`MIN_STEPS` steps. The rate of AdamW grows with the square
@@ -116,12 +118,16 @@ def finetuning(base: Config, number: int, batch: int) -> dict[str, Any]:
         base: The inherited config.
         number: Number of training images.
         batch: Images in a step, at most ``number``.
+        epochs: As given by the user, or None.
     """
     steps = number // batch  # in an epoch: a smaller last batch is dropped
-    root = math.sqrt(batch / 64)
+    epochs = epochs or max(base.train_cfg.max_epochs, -(-MIN_STEPS // steps))
+    every = -(-epochs // 10)
     return {
-        'train_cfg.max_epochs': max(base.train_cfg.max_epochs, -(-MIN_STEPS // steps)),
-        'optim_wrapper.optimizer.lr': round(FINETUNE_LR * root, 6),
+        'train_cfg.max_epochs': epochs,
+        'train_cfg.val_interval': every,
+        'default_hooks.checkpoint.interval': every,
+        'optim_wrapper.optimizer.lr': round(FINETUNE_LR * math.sqrt(batch / 64), 6),
         'auto_scale_lr.base_batch_size': batch,
     }
 

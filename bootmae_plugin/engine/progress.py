@@ -17,6 +17,7 @@ from rich.table import Column, Table
 
 from .unwrap import unwrap_model
 
+MAX_LINES = 250  # of the epochs of a run
 CLASS_PREFIX = 'IoU/'  # of the metrics with one value for each class
 # Warnings that tell a user nothing: every frozen parameter, mmengine's own old calls.
 NOISE = re.compile(
@@ -31,8 +32,9 @@ class ProgressHook(Hook):
     """Print stage, epoch, losses, images/s and the time left, on the first process.
 
     A terminal gets a line that is redrawn in each step. A terminal, a pipe and a batch
-    job get a line that stays: one for each epoch, or, in a run that counts iterations,
-    one before each validation. The full log is in the work dir.
+    job get a line that stays: one for each epoch (of many epochs at most 250 lines),
+    or, in a run that counts iterations, one before each validation. The full log is in
+    the work dir.
     """
 
     priority = 'LOWEST'
@@ -50,7 +52,8 @@ class ProgressHook(Hook):
         self._start_line()  # a resumed run may begin with a validation
 
     def before_train_epoch(self, runner) -> None:
-        self._start_line()
+        if not self._steps:
+            self._start_line()
         if self.console.is_terminal and not self.console.quiet:
             self._start_live_line(runner)
 
@@ -58,7 +61,8 @@ class ProgressHook(Hook):
         self._images += len(data_batch['inputs']) * dist.get_world_size()
         self._steps += 1
         for key, value in (outputs or {}).items():
-            self._sums[key] = self._sums.get(key, 0) + torch.as_tensor(value).detach()
+            total, number = self._sums.get(key, (0, 0))
+            self._sums[key] = total + torch.as_tensor(value).detach(), number + 1
         if self.progress is not None:
             loss = float(outputs['loss'])
             speed = f'{self._images_per_second():,.0f} images/s'
@@ -69,24 +73,29 @@ class ProgressHook(Hook):
         if self.progress is not None:
             self.progress.stop()
             self.progress = None
-        self._print_line(runner)
+        done, total = runner.epoch + 1, runner.max_epochs
+        if self.by_iterations or done % -(-total // MAX_LINES) == 0 or done == total:
+            self._print_line(runner)
 
     def before_val_epoch(self, runner) -> None:
         if self.by_iterations:
             self._print_line(runner)
+        self._val_started = time.perf_counter()
 
     def after_val_epoch(self, runner, metrics=None) -> None:
+        self._print_metrics(metrics)
+        self._line_started += time.perf_counter() - self._val_started
+
+    def _print_metrics(self, metrics: dict | None) -> None:
         text = '  '.join(
             f'{key} {value:.2f}'
             for key, value in (metrics or {}).items()
             if not key.startswith(CLASS_PREFIX)
         )
         self.console.print(f'  validation: {text}')
-        if self.by_iterations:
-            self._start_line()  # the next line does not count the validation's time
 
     def after_test_epoch(self, runner, metrics=None) -> None:
-        self.after_val_epoch(runner, metrics)
+        self._print_metrics(metrics)
         table = Table('class', Column('IoU (%)', justify='right'))
         for key, value in (metrics or {}).items():
             if key.startswith(CLASS_PREFIX):
@@ -122,7 +131,7 @@ class ProgressHook(Hook):
         """Print the mean losses and the speed of all steps since the last line."""
         if not self._steps:
             return
-        means = {k: float(v) / self._steps for k, v in self._sums.items()}
+        means = {k: float(total) / n for k, (total, n) in self._sums.items()}
         if len([key for key in means if key.startswith('loss')]) == 2:
             del means['loss']  # it equals the loss of the only branch
         losses = '  '.join(f'{k} {v:.4f}' for k, v in means.items())

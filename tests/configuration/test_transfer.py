@@ -21,5 +21,14 @@ def test_few_labels_get_steps_enough(number, batch, epochs, rate):
     options = finetuning(base, number, batch)
     assert options['train_cfg.max_epochs'] == epochs
     assert options['optim_wrapper.optimizer.lr'] == pytest.approx(rate, abs=1e-6)
+    assert options['train_cfg.val_interval'] == epochs // 10 + (epochs % 10 > 0)
     # mmengine multiplies the rate by batch / base_batch_size: it is that of this batch.
     assert options['auto_scale_lr.base_batch_size'] == batch
+
+
+def test_the_length_that_the_user_gives_is_kept():
+    base = Config.fromfile(config_path(FINETUNE))
+    options = finetuning(base, 200, 64, epochs=5)
+    assert options['train_cfg.max_epochs'] == 5
+    assert options['train_cfg.val_interval'] == 1
+    assert options['default_hooks.checkpoint.interval'] == 1
