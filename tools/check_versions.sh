@@ -33,7 +33,7 @@ suite() { # NAME: install and test; the output goes to the log
         EXTRAS=demo,test bash tools/install.sh
         # Without their dependency on opencv-python, which needs libGL.
         "$VENV/bin/python" -m pip install -q opencv-python-headless addict yapf termcolor \
-            einops mat4py modelindex importlib-metadata
+            einops mat4py modelindex importlib-metadata 'setuptools<81'  # pkg_resources
         "$VENV/bin/python" -m pip install -q --no-deps "${upstream[@]}"
         # A complete environment is used as it is.
         rm "$VENV/.made_by_bootmae_plugin"
