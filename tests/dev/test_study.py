@@ -128,6 +128,33 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
     )
 
 
+def test_the_table_of_few_labels(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    figures = [
+        ('probe-10', 'x/encoder/epoch_8.pth', 'linear', 'avg', 30.04),
+        ('probe-10', 'random', 'linear', 'flatten64', 20.0),
+        ('probe-10', '', 'linear', 'pixels', 25.0),
+        ('pretrained-10', 'x/pretrained-10/epoch_9.pth', 'accuracy/top1', 'avg', 40.0),
+        ('pretrained-10', 'x/random-10/epoch_9.pth', 'accuracy/top1', 'avg', 27.0),
+        ('probe-1000', 'x/encoder/epoch_8.pth', 'linear', 'avg', 50.0),
+    ]
+    tables.FEW_LABELS.parent.mkdir()
+    with tables.FEW_LABELS.open('w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for run, checkpoint, protocol, pool, mean in figures:
+            row = dict(config=f'x/{run}/config.py', checkpoint=checkpoint, mean=mean)
+            row = dict(row, protocol=protocol, pool=pool)
+            writer.writerow({**dict.fromkeys(COLUMNS, ''), **row})
+    document = tmp_path / 'results.md'
+    document.write_text('<!-- table few_labels -->\n<!-- end -->\n')
+    assert tables.rebuild(document) == ['few_labels']
+    assert document.read_text().splitlines()[3:5] == [
+        '| 10 |  | 30.0 |  | 40.0 | 27.0 | 20.0 | 25.0 |',
+        '| 1,000 |  | 50.0 |  |  |  |  |  |',
+    ]
+
+
 def test_the_ladders_of_the_project_are_valid():
     for path in sorted((ROOT / 'results/ladders').glob('*.py')):
         ladder = read_ladder(path)

@@ -1,6 +1,7 @@
 """Rebuild the tables of ``docs/results.md`` from the CSV files in ``results/``.
 
-A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is a ladder.
+A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is a ladder,
+or ``few_labels`` for what ``results/few_labels.sh`` measured.
 """
 
 import re
@@ -14,6 +15,17 @@ from .runs import RUNS, rows
 
 DOCUMENT = Path('docs/results.md')
 LADDERS = Path('results/ladders')
+FEW_LABELS = Path('results/few_labels.csv')
+# Column -> whose weights, protocol, pooling.
+FEW_COLUMNS = {
+    'frozen, linear on all patches': ('encoder', 'linear', 'flatten64'),
+    'on their mean': ('encoder', 'linear', 'avg'),
+    '20-NN, all patches': ('encoder', '20-NN', 'flatten64'),
+    'finetuned': ('pretrained', 'accuracy/top1', 'avg'),
+    'trained from random weights': ('random', 'accuracy/top1', 'avg'),
+    'untrained, linear on all patches': ('random', 'linear', 'flatten64'),
+    'pixels, linear': ('', 'linear', 'pixels'),
+}
 TABLE = re.compile(r'(<!-- table (?P<name>[\w.-]+) -->\n).*?(<!-- end -->)', re.S)
 
 
@@ -61,6 +73,23 @@ def table(ladder: Ladder) -> str:
     return '\n'.join(lines)
 
 
+def few_labels_table() -> str:
+    """Return the Markdown table of ``results/few_labels.csv``: a row for a number."""
+    found: dict[int, dict[tuple[str, str, str], float]] = {}
+    for row in rows(FEW_LABELS):
+        number = int(re.search(r'-(\d+)/config.py$', row['config'])[1])
+        kind = Path(row['checkpoint']).parent.name.removesuffix(f'-{number}')
+        key = (kind or row['checkpoint'], row['protocol'], row['pool'])
+        found.setdefault(number, {})[key] = float(row['mean'])
+    lines = ['| labels per class | ' + ' | '.join(FEW_COLUMNS) + ' |']
+    lines.append('|---:|' + '---:|' * len(FEW_COLUMNS))
+    for number, figures in sorted(found.items()):
+        cells = (figures.get(key) for key in FEW_COLUMNS.values())
+        texts = ('' if value is None else f'{value:.1f}' for value in cells)
+        lines.append(f'| {number:,} | ' + ' | '.join(texts) + ' |')
+    return '\n'.join(lines)
+
+
 def rebuild(document: Path = DOCUMENT) -> list[str]:
     """Rewrite the tables of the document; return the names of their ladders."""
     check(
@@ -70,6 +99,8 @@ def rebuild(document: Path = DOCUMENT) -> list[str]:
 
     def fill(match: re.Match) -> str:
         names.append(match['name'])
+        if match['name'] == FEW_LABELS.stem:
+            return f'{match[1]}{few_labels_table()}\n{match[3]}'
         ladder = read_ladder(LADDERS / f'{match["name"]}.py')
         return f'{match[1]}{ladder.question}\n\n{table(ladder)}\n{match[3]}'
 
