@@ -6,9 +6,9 @@
 #   bootmae pretrain data/cifar10/train --out work_dirs/few/encoder --size 32 --arch deit-micro \
 #       --hours 1
 #   bash results/few_labels.sh 10 100
-#   EPOCHS=20 bash results/few_labels.sh 1000     # the finetuning; default: 100 epochs or more
+#   EPOCHS=12 bash results/few_labels.sh 1000     # the finetuning; default: 100 epochs or more
 #
-# Writes results/few_labels.csv. Trainings are in work_dirs/few; delete one to repeat it.
+# Writes results/few_labels.csv. Trainings are in work_dirs/few; delete the folder of one to repeat it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 csv=results/few_labels.csv runs=work_dirs/few

@@ -122,11 +122,11 @@ def finetuning(
     """
     steps = number // batch  # in an epoch: a smaller last batch is dropped
     epochs = epochs or max(base.train_cfg.max_epochs, -(-MIN_STEPS // steps))
-    every = -(-epochs // 10)
     return {
         'train_cfg.max_epochs': epochs,
-        'train_cfg.val_interval': every,
-        'default_hooks.checkpoint.interval': every,
+        'train_cfg.val_interval': -(-epochs // 10),
+        # An epoch of few labels is a step or two.
+        'default_hooks.checkpoint.interval': -(-epochs // 100),
         'optim_wrapper.optimizer.lr': round(FINETUNE_LR * math.sqrt(batch / 64), 6),
         'auto_scale_lr.base_batch_size': batch,
     }

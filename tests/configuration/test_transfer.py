@@ -22,6 +22,9 @@ def test_few_labels_get_steps_enough(number, batch, epochs, rate):
     assert options['train_cfg.max_epochs'] == epochs
     assert options['optim_wrapper.optimizer.lr'] == pytest.approx(rate, abs=1e-6)
     assert options['train_cfg.val_interval'] == epochs // 10 + (epochs % 10 > 0)
+    # A crash loses a hundredth of the run at most.
+    saves = options['default_hooks.checkpoint.interval']
+    assert saves == epochs // 100 + (epochs % 100 > 0)
     # mmengine multiplies the rate by batch / base_batch_size: it is that of this batch.
     assert options['auto_scale_lr.base_batch_size'] == batch
 

@@ -2,7 +2,6 @@
 
 import argparse
 from functools import partial
-from statistics import median
 
 import numpy as np
 import torch
@@ -11,7 +10,7 @@ from mmengine.runner import Runner
 from mmpretrain.registry import DATASETS, MODELS
 
 from .progress import Progress
-from .timing import interleave, measure_seconds, speedup
+from .timing import interleave, measure_seconds, rate_rows
 
 BATCH = 128
 # mmpretrain's route for CIFAR: one sample after the other, then the collate function.
@@ -84,13 +83,6 @@ def measure_data(args: argparse.Namespace, progress: Progress) -> dict:
     kinds = ('ours', 'mmpretrain')
     times = interleave({k: route(k) for k in kinds}, args.rounds, progress)
     torch.set_num_threads(threads)
-    rows = [
-        {
-            'step': name,
-            'images/s': round(count / median(values)),
-            'x mmpretrain': round(speedup(times, 'mmpretrain', name), 2),
-        }
-        for name, values in times.items()
-    ]
+    rows = rate_rows(times, count, 'mmpretrain')
     title = 'random resized crop + flip, 32x32, one core, up to the model input'
     return dict(title=title, rows=rows, times=times)

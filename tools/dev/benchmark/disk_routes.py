@@ -5,7 +5,6 @@ import tempfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from statistics import median
 
 import cv2
 import numpy as np
@@ -19,7 +18,7 @@ from bootmae_plugin.errors import check
 from bootmae_plugin.preparation.shards import SHARDS, prepare_shards
 
 from .progress import Progress
-from .timing import interleave, measure_seconds, speedup
+from .timing import interleave, measure_seconds, rate_rows
 
 COUNT, SIDE = 2048, 128  # whole batches of 64: the folder drops a smaller one
 CONFIGS = dict(
@@ -87,14 +86,7 @@ def measure_disk(args: argparse.Namespace, progress: Progress) -> dict:
         times = interleave(routes, args.rounds, progress)
         number = len(list(roots['shards'].glob('*.tar')))
     torch.set_num_threads(threads)
-    rows = [
-        {
-            'step': name,
-            'images/s': round(COUNT / median(values)),
-            'x folder': round(speedup(times, 'folder', name), 2),
-        }
-        for name, values in times.items()
-    ]
+    rows = rate_rows(times, COUNT, 'folder')
     title = (
         f'{COUNT:,} JPEGs of {SIDE}x{SIDE} ({size / 1000:.0f} KB), {number} shards, '
         'one core, up to the model input of 64x64'

@@ -54,6 +54,26 @@ def interleave(
     return times
 
 
+def rate_rows(
+    times: dict[str, list[float]], count: int, base: str
+) -> list[dict[str, object]]:
+    """Return a table's rows: images/s of each contestant, and their ratio to a base.
+
+    Args:
+        times: Seconds of the rounds, by contestant.
+        count: Images in a round.
+        base: The contestant that the others are compared with.
+    """
+    return [
+        {
+            'step': name,
+            'images/s': round(count / median(values)),
+            f'x {base}': round(speedup(times, base, name), 2),
+        }
+        for name, values in times.items()
+    ]
+
+
 def speedup(times: dict[str, list[float]], base: str, other: str) -> float:
     """Return how many times faster ``other`` is than ``base``: the median of rounds."""
     pairs = zip(times[base], times[other], strict=True)
