@@ -1,6 +1,7 @@
 """Muon for the matrices of the transformer blocks, AdamW for everything else."""
 
 import re
+from collections import defaultdict
 
 import torch
 from mmpretrain.registry import OPTIM_WRAPPER_CONSTRUCTORS
@@ -50,6 +51,50 @@ def orthogonalize(matrix: Tensor, *args, **kwargs) -> Tensor:
     return newton_schulz(matrix, *args, dtype=dtype, **kwargs)
 
 
+one_by_one = muon.muon
+
+
+def update_by_shape(
+    matrices: list[Tensor], gradients: list[Tensor], momenta: list[Tensor], **options
+) -> None:
+    """Run timm's ``muon`` for all matrices of a shape at once.
+
+    They are given to timm as one convolution, whose kernel positions it updates as
+    separate matrices, so the values are the same.
+
+    Args:
+        matrices: The parameters, updated in place.
+        gradients: Their gradients.
+        momenta: Their momentum, updated in place.
+        **options: As of timm's ``muon``.
+    """
+    by_shape = defaultdict(list)
+    for parts in zip(matrices, gradients, momenta, strict=True):
+        by_shape[parts[0].shape].append(parts)
+    options = dict(options, conv_mode='batched', normalize_spatial=False)
+    for alike in by_shape.values():
+        stacks = [
+            torch.stack(part).permute(1, 2, 0) for part in zip(*alike, strict=True)
+        ]
+        one_by_one(*([stack] for stack in stacks), **options)
+        for (matrix, _, momentum), new, moved in zip(
+            alike, stacks[0].unbind(-1), stacks[2].unbind(-1), strict=True
+        ):
+            matrix.copy_(new)
+            momentum.copy_(moved)
+
+
+def update(matrices: list[Tensor], *args, **options) -> None:
+    """Run timm's ``muon`` in the way that the device is fast in.
+
+    timm updates one matrix after the other, in about 40 kernels each. On a GPU, their
+    launches take longer than the rest of a training step of a small model. A CPU gains
+    nothing by larger operations.
+    """
+    on_cpu = matrices[0].device.type == 'cpu'
+    (one_by_one if on_cpu else update_by_shape)(matrices, *args, **options)
+
+
 class _MuonGroups:
     """Mixin of a constructor: splits its groups into those of Muon and of AdamW."""
 
@@ -60,7 +105,8 @@ class _MuonGroups:
             f"{type(self).__name__} needs optimizer.type='timm.optim.Muon', got "
             f'{name!r}: set it, or optim_wrapper.constructor={self.without_muon!r}',
         )
-        muon.zeropower_via_newtonschulz = orthogonalize  # timm has no option for it
+        # timm has no options for these.
+        muon.zeropower_via_newtonschulz, muon.muon = orthogonalize, update
         # mmengine makes no groups where there are no options for them.
         self.paramwise_cfg = self.paramwise_cfg or dict(bypass_duplicate=False)
         return super().__call__(model)

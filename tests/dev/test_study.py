@@ -84,13 +84,13 @@ def write_log(folder, *parts):
         path.write_text('\n'.join(map(json.dumps, rows)))
 
 
-def test_core_hours_count_each_step_once(tmp_path):
+def test_hours_count_each_step_once(tmp_path):
     # Interrupted after step 100; the resumed run repeats the steps after 50.
     write_log(tmp_path, [(50, 1.0), (100, 1.0)], [(100, 3.0), (150, 2.0)])
-    hours = runs.core_hours(RunFiles(tmp_path), threads=2)
-    assert hours == pytest.approx(2 * (50 * 1 + 50 * 3 + 50 * 2) / 3600)
+    hours = runs.hours(RunFiles(tmp_path))
+    assert hours == pytest.approx((50 * 1 + 50 * 3 + 50 * 2) / 3600)
     with pytest.raises(UserError, match='holds no log'):
-        runs.core_hours(RunFiles(tmp_path / 'empty'), 1)
+        runs.hours(RunFiles(tmp_path / 'empty'))
 
 
 def test_tables_come_from_the_csv_files(ladder, tmp_path):
@@ -126,6 +126,34 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
         '| other | 1 | 2 | 0.1 | 40.0 |\n'
         '<!-- end -->\nafter\n'
     )
+
+
+@pytest.mark.parametrize(('gpu', 'cost'), [('', ('0.40', '')), ('H100', ('', '0.050'))])
+def test_the_cost_of_a_run_is_that_of_its_device(ladder, monkeypatch, gpu, cost):
+    monkeypatch.setattr(runs, 'gpu_name', lambda: gpu)
+    run = read_ladder(ladder).runs[0]
+    write_log(run.work_dir, [(100, 7.2)])  # 0.2 hours
+    runs.note(run, threads=2, jobs=4)
+    (row,) = runs.rows(runs.RUNS)
+    assert (row['core_hours'], row['gpu_hours']) == cost
+    assert row['device'] == (gpu or 'CPU')
+    assert ('GPU-hours' in tables.table(read_ladder(ladder))) == bool(gpu)
+
+
+def test_all_runs_end_before_a_failure_is_told(ladder, monkeypatch):
+    ended = []
+
+    def train(run, threads):
+        if run.name == 'other' and run.seed == 0:
+            raise UserError('train.py ended with status 1')
+        return run.work_dir / 'epoch_2.pth'
+
+    monkeypatch.setattr(runs, 'train', train)
+    monkeypatch.setattr(runs, 'evaluate', lambda *args: None)
+    monkeypatch.setattr(runs, 'note', lambda run, *args: ended.append(run.seed))
+    with pytest.raises(UserError, match='status 1'):
+        runs.climb(read_ladder(ladder), threads=1, jobs=2)
+    assert sorted(ended) == [0, 1, 1]
 
 
 def test_the_table_of_few_labels(tmp_path, monkeypatch):

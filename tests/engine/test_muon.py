@@ -121,6 +121,43 @@ def test_a_step_is_that_of_torch(monkeypatch):
             assert torch.allclose(ours, parameters[name], atol=1e-5), name
 
 
+def test_matrices_of_a_shape_are_updated_at_once(monkeypatch):
+    """The path of a GPU gives timm's values, in one call for each shape."""
+    generator = torch.Generator().manual_seed(0)
+    shapes = [(6, 24), (24, 6), (6, 24), (6, 6)]
+    before = [[torch.randn(s, generator=generator) for s in shapes] for _ in range(3)]
+    options = dict(
+        lr=1e-2,
+        weight_decay=0.05,
+        momentum=0.95,
+        nesterov=False,
+        ns_steps=5,
+        ns_coefficients='quintic',
+        eps=1e-7,
+        safety_factor=1.0,
+        adjust_lr_fn='match_rms_adamw',
+        conv_mode='flatten',
+        normalize_spatial=True,
+        scale_eps=False,
+    )
+    theirs, ours = copy.deepcopy(before), copy.deepcopy(before)
+    muon.one_by_one(*theirs, **options)
+    calls = []
+
+    def recorded(matrices, *args, **kwargs):
+        calls.append(tuple(matrices[0].shape))
+        timm_muon(matrices, *args, **kwargs)
+
+    timm_muon = muon.one_by_one
+    monkeypatch.setattr(muon, 'one_by_one', recorded)
+    muon.update_by_shape(*ours, **options)
+    assert calls == [(6, 24, 2), (24, 6, 1), (6, 6, 1)]
+    for part, (one, two) in enumerate(zip(ours, theirs, strict=True)):
+        for a, b, c in zip(one, two, before[part], strict=True):
+            assert torch.allclose(a, b, rtol=0, atol=1e-6)
+            assert torch.equal(a, c) == (part == 1)  # gradients are only read
+
+
 def test_accumulated_gradients_are_one_step():
     images = torch.randn(4, 3, 32, 32)
     weights = []

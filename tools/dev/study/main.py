@@ -2,6 +2,7 @@
 
     python tools/study.py run results/ladders/views.py --threads 1
     python tools/study.py run results/ladders/views.py --only 'views, K = 4'
+    python tools/study.py run results/ladders/views.py --jobs 6      # on a GPU
     python tools/study.py tables
 
 run     Trains every run of a ladder (resumes it after an interruption) and evaluates it
@@ -31,6 +32,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--threads', type=int, default=1, help='threads of a training; default: 1'
     )
+    parser.add_argument(
+        '--jobs',
+        type=int,
+        default=1,
+        help='trainings at a time: small encoders do not fill a GPU; default: 1',
+    )
     add_debug(parser)
     return parser.parse_args(argv)
 
@@ -42,7 +49,8 @@ def study(args: argparse.Namespace) -> None:
     check(
         args.ladder is not None, 'run needs a ladder: give a file of results/ladders/'
     )
-    climb(read_ladder(args.ladder, args.only), args.threads)
+    check(args.jobs >= 1, f'--jobs {args.jobs} must be at least 1')
+    climb(read_ladder(args.ladder, args.only), args.threads, args.jobs)
 
 
 def main(argv: list[str] | None = None) -> None:

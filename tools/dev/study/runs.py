@@ -4,8 +4,12 @@ import csv
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
+import torch
 from mmengine.utils import get_git_hash
 from rich.console import Console
 
@@ -17,9 +21,10 @@ from .ladder import Ladder, Run
 TOOLS = Path(__file__).resolve().parents[2]
 RUNS = Path('results/runs.csv')
 COLUMNS = [
-    *('ladder', 'run', 'seed', 'epochs', 'core_hours', 'precision', 'date', 'commit'),
-    *('config', 'options'),
+    *('ladder', 'run', 'seed', 'epochs', 'core_hours', 'gpu_hours', 'device'),
+    *('precision', 'date', 'commit', 'config', 'options'),
 ]
+NOTES = Lock()  # only one thread at a time writes RUNS
 
 
 def start(words: list[str], log: Path, threads: int) -> None:
@@ -44,15 +49,11 @@ def start(words: list[str], log: Path, threads: int) -> None:
     check(status == 0, f'{words[0]} ended with status {status}: see {log}')
 
 
-def core_hours(run: RunFiles, threads: int) -> float:
-    """Estimate the core-hours of a run from its log.
+def hours(run: RunFiles) -> float:
+    """Estimate the hours of a training from its log.
 
     Steps that were repeated after an interruption count once, and time between two
     trainings does not count.
-
-    Args:
-        run: The run.
-        threads: Threads that it trained with.
     """
     check(bool(run.training), f'{run.folder} has no log of a training')
     # mmengine logs the mean time of the last 10 steps; it stands for all steps since
@@ -62,7 +63,12 @@ def core_hours(run: RunFiles, threads: int) -> float:
         (row['step'] - before) * row['time']
         for before, row in zip(steps, run.training, strict=False)
     )
-    return total * threads / 3600
+    return total / 3600
+
+
+def gpu_name() -> str:
+    """Return the name of the GPU that trains; '' where there is none."""
+    return torch.cuda.get_device_name() if torch.cuda.is_available() else ''
 
 
 def train(run: Run, threads: int) -> Path:
@@ -83,16 +89,25 @@ def rows(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def note(run: Run, threads: int) -> None:
-    """Write a finished training into ``results/runs.csv``."""
+def note(run: Run, threads: int, jobs: int = 1) -> None:
+    """Write a finished training into ``results/runs.csv``.
+
+    Args:
+        run: The run.
+        threads: Threads that it trained with: a CPU's cost is in core-hours.
+        jobs: Trainings that shared a GPU: each costs its part of the time.
+    """
     trained = RunFiles(run.work_dir)
     log = max(run.work_dir.glob('*/*.log'))
+    gpu, spent = gpu_name(), hours(trained)
     row = dict(
         ladder=run.ladder,
         run=run.name,
         seed=run.seed,
         epochs=trained.training[-1]['epoch'],
-        core_hours=f'{core_hours(trained, threads):.2f}',
+        core_hours='' if gpu else f'{spent * threads:.2f}',
+        gpu_hours=f'{spent / jobs:.3f}' if gpu else '',
+        device=gpu or 'CPU',
         precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
         date=log.parent.name[:8],
         commit=get_git_hash(fallback='', digits=10),
@@ -100,12 +115,13 @@ def note(run: Run, threads: int) -> None:
         options=' '.join(run.words),
     )
     key = ('ladder', 'run', 'seed')
-    kept = [r for r in rows(RUNS) if any(r[k] != str(row[k]) for k in key)]
-    RUNS.parent.mkdir(exist_ok=True)
-    with RUNS.open('w', newline='') as file:
-        writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
-        writer.writeheader()
-        writer.writerows([*kept, row])
+    with NOTES:
+        kept = [r for r in rows(RUNS) if any(r[k] != str(row[k]) for k in key)]
+        RUNS.parent.mkdir(exist_ok=True)
+        with RUNS.open('w', newline='') as file:
+            writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
+            writer.writeheader()
+            writer.writerows([*kept, row])
 
 
 def evaluate(ladder: Ladder, run: Run, checkpoint: Path, threads: int) -> None:
@@ -119,18 +135,33 @@ def evaluate(ladder: Ladder, run: Run, checkpoint: Path, threads: int) -> None:
         start(words, run.work_dir / 'evaluate.out', threads)
 
 
-def climb(ladder: Ladder, threads: int) -> None:
-    """Train and evaluate every run of a ladder, those that are done excepted."""
+def climb(ladder: Ladder, threads: int, jobs: int = 1) -> None:
+    """Train and evaluate every run of a ladder, those that are done excepted.
+
+    Args:
+        ladder: The ladder.
+        threads: Threads of a training.
+        jobs: Trainings at a time.
+
+    Raises:
+        UserError: the first failure, once the other runs have ended.
+    """
     console = Console()
     done = {(r['ladder'], r['run'], int(r['seed'])) for r in rows(RUNS)}
-    for number, run in enumerate(ladder.runs, 1):
-        title = f'{number}/{len(ladder.runs)} {run.name}, seed {run.seed}'
+
+    def finish(run: Run, say: Callable) -> None:
+        title = f'{run.name}, seed {run.seed}'
         if (run.ladder, run.name, run.seed) in done:
-            console.print(f'{title}: done before')
-            continue
-        with console.status(f'{title}: training, log in {run.work_dir}'):
-            checkpoint = train(run, threads)
-        with console.status(f'{title}: evaluating'):
-            evaluate(ladder, run, checkpoint, threads)
-        note(run, threads)
-        console.print(f'{title}: done')
+            say(f'{title}: done before')
+            return
+        say(f'{title}: training, log in {run.work_dir}')
+        checkpoint = train(run, threads)
+        say(f'{title}: evaluating')
+        evaluate(ladder, run, checkpoint, threads)
+        note(run, threads, jobs)
+        say(f'{title}: done')
+
+    with ThreadPoolExecutor(jobs) as pool:
+        waiting = [pool.submit(finish, run, console.print) for run in ladder.runs]
+    for one in waiting:
+        one.result()

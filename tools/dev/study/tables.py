@@ -53,7 +53,9 @@ def table(ladder: Ladder) -> str:
         (r['run'], int(r['seed'])): r for r in rows(RUNS) if r['ladder'] == ladder.name
     }
     columns = sorted({key for found in figures.values() for key in found})
-    head = ['run', 'seeds', 'epochs', 'core-hours', *(f'{a} {b}' for a, b in columns)]
+    on_gpu = any(note['gpu_hours'] for note in trained.values())
+    cost, label = ('gpu_hours', 'GPU-hours') if on_gpu else ('core_hours', 'core-hours')
+    head = ['run', 'seeds', 'epochs', label, *(f'{a} {b}' for a, b in columns)]
     lines = ['| ' + ' | '.join(head) + ' |', '|---|' + '---:|' * (len(head) - 1)]
     for name in dict.fromkeys(run.name for run in ladder.runs):
         same = [
@@ -66,7 +68,7 @@ def table(ladder: Ladder) -> str:
             name,
             str(len(same)),
             notes[0]['epochs'],
-            spread([float(note['core_hours']) for note in notes]),
+            spread([float(note[cost]) for note in notes], 2 if on_gpu else 1),
             *(spread([figures[run][key] for run in same]) for key in columns),
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
