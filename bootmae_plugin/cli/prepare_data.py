@@ -8,6 +8,7 @@
   %(prog)s camvid --from camvid.tar
   %(prog)s digits
   %(prog)s digit-scenes
+  %(prog)s digit-objects
   %(prog)s fashion-mnist-12k
   %(prog)s fashion-scenes
 
@@ -35,10 +36,12 @@ BUNDLED = {
     'digits': bundled.prepare_digits,
     'fashion-mnist-12k': bundled.prepare_fashion_mnist_12k,
     'digit-scenes': bundled.prepare_digit_scenes,
+    'digit-objects': bundled.prepare_digit_objects,
     'fashion-scenes': bundled.prepare_fashion_scenes,
 }
 CONFIGS = {
     'digit-scenes': 'deit-tiny_digit-scenes',
+    'digit-objects': 'mask-rcnn_deit-tiny_digit-objects',
     'fashion-mnist-12k': 'bootmae-views_deit-micro-p7_fashion-mnist-12k',
     'fashion-scenes': 'segmentation/deit-micro-p7_fashion-scenes',
 }
@@ -82,6 +85,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('camvid', 'archive or folder', 'CamVid, images and labels', workers=True)
     add('digits', None, "scikit-learn's digits, as PNG files with --out")
     add('digit-scenes', None, 'scenes of these digits with labels for segmentation')
+    add('digit-objects', None, 'these scenes with COCO annotations for detection')
     part = 'the bundled part of Fashion-MNIST, 12,000 images, as PNG files with --out'
     add('fashion-mnist-12k', None, part)
     add('fashion-scenes', None, 'cluttered scenes of its garments for segmentation')

@@ -3,6 +3,7 @@
 The functions return what those of :mod:`.prepare` do.
 """
 
+import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -61,6 +62,37 @@ def prepare_digit_scenes(out: Path) -> Prepared:
 
     asked = {'dataset': 'digit-scenes', 'source': 'scikit-learn'}
     return _scenes(out, asked, load_digit_scenes)
+
+
+def prepare_digit_objects(out: Path) -> Prepared:
+    """Compose the digit scenes and write images and COCO annotations.
+
+    Args:
+        out: Folder of the result: ``train/``, ``test/``, ``instances_train.json`` and
+            ``instances_test.json``.
+
+    Raises:
+        UserError: if scikit-learn is not installed, or ``out`` holds other files.
+    """
+    from ..datasets.digits import CLASSES
+    from .coco import coco_annotations
+    from .digit_scenes import load_digit_objects
+
+    def build(partial: Path) -> dict:
+        counts = {}
+        for split in SPLITS:
+            images, objects = load_digit_objects(split)
+            names = [f'{index:04d}.png' for index in range(len(images))]
+            for name, image in zip(names, images, strict=True):
+                _save(image, partial / split / name)
+            content = json.dumps(coco_annotations(names, objects, CLASSES))
+            (partial / f'instances_{split}.json').write_text(content)
+            counts[split] = len(images)
+        return {'counts': counts}
+
+    asked = {'dataset': 'digit-objects', 'source': 'scikit-learn'}
+    files = [f'instances_{split}.json' for split in SPLITS]
+    return build_once(out, asked, [*SPLITS, *files], build)
 
 
 def prepare_fashion_scenes(out: Path) -> Prepared:

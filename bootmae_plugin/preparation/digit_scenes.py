@@ -1,4 +1,6 @@
-"""The segmentation demo data set: scenes of two digits with a label map each."""
+"""The demo scenes of two digits: a label map each, or the digits as objects."""
+
+from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image
@@ -35,6 +37,29 @@ def load_digit_scenes(split: str) -> tuple[np.ndarray, np.ndarray]:
     scenes = [_scene(digits, labels, generator) for _ in range(NUMBERS[split])]
     gray, maps = (np.stack(parts) for parts in zip(*scenes, strict=True))
     return np.repeat(gray[..., None], 3, axis=-1), maps
+
+
+def load_digit_objects(
+    split: str,
+) -> tuple[np.ndarray, list[list[tuple[int, np.ndarray]]]]:
+    """Return the scenes of :func:`load_digit_scenes` with their digits as objects.
+
+    Args:
+        split: 'train' or 'test'.
+
+    Returns:
+        Images (N, 32, 64, 3) uint8, and for each the digit and the mask (32, 64) of its
+        objects.
+    """
+    images, maps = load_digit_scenes(split)
+    return images, [list(_objects(label_map)) for label_map in maps]
+
+
+def _objects(label_map: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    for left in range(0, SCENE[1], CELL):
+        mask = label_map > 0
+        mask[:, :left] = mask[:, left + CELL :] = False
+        yield int(label_map[mask][0]) - 1, mask
 
 
 def _scene(digits, labels, generator) -> tuple[np.ndarray, np.ndarray]:
