@@ -4,6 +4,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from itertools import pairwise
 
 import torch
 from mmengine import dist
@@ -20,7 +21,8 @@ from .work_dir import agree
 
 SKIPPED, MEASURED = 2, 10  # steps: the first ones allocate memory
 TOLD = 60.0  # seconds: of a shorter run no estimate is printed
-CORRECT_AFTER = 0.1  # of the epochs, at least
+CORRECT_AT = (0.1, 0.4, 0.7)  # shares of the epochs; with stages only the first
+TOLERANCE = 0.02  # of the time: what is not corrected
 BUDGET = 'budget'  # in the message hub, and so in every checkpoint
 
 clock = time.monotonic
@@ -32,11 +34,11 @@ class BudgetHook(Hook):
 
     The time of a step in later stages follows from the FLOPs of the stages. With
     ``hours`` the number of epochs is set so that the run, with all its stages and its
-    learning-rate schedule, ends in time. It is corrected once, after an epoch of stage
-    2 (without stages, and in short ones, after a tenth of the run): then validations,
-    checkpoints and the real cost of a later stage have been measured. A resumed run
-    keeps its number of epochs and the time it has spent; the time between is not
-    counted.
+    learning-rate schedule, ends in time. It is corrected after the first epoch of stage
+    2 and of each later stage, from a tenth of the run on (without stages after 10, 40
+    and 70 % of it): then validations, checkpoints, the real cost of the stage and what
+    else the machine has to do have been measured. A resumed run keeps its number of
+    epochs and the time it has spent; the time between is not counted.
 
     Our runners register this hook without ``hours``, if the config does not name it.
 
@@ -59,7 +61,7 @@ class BudgetHook(Hook):
         self.hours = hours
         self.started = clock()
         self.spent_before = 0.0  # by the processes that this one continues
-        self.corrected = False
+        self.corrected = 0  # the part of the run whose correction was the last
         self.epochs: int | None = None  # that were found to fit
         self._steps = 0
         self._marks: list[tuple[int, float]] = []  # (stage, time) of each epoch's start
@@ -173,33 +175,43 @@ class BudgetHook(Hook):
 
     def before_train_epoch(self, runner) -> None:
         self._marks.append((current_stage(runner, runner.epoch), clock()))
-        if self.epochs is None or self.corrected or self.hours is None:
+        done = runner.epoch
+        if self.epochs is None or self.hours is None or len(self._marks) < 3:
             return
-        hook, done = bootstrap_hook(runner), runner.epoch
-        second = ([*hook.starts_of(runner), 0, 0] if hook else [0, 0])[1]
-        first_due = max(second + 1, math.ceil(CORRECT_AFTER * self.epochs))
-        if done < first_due or len(self._marks) < 3:
+        part = self._part(runner)
+        if part <= self.corrected or done < CORRECT_AT[0] * self.epochs:
             return
-        self.corrected = True
-        epochs = agree(lambda: self._correct(runner, hook))
-        if epochs != self.epochs:
-            before = self.epochs
+        self.corrected = part
+        before = self.epochs
+        epochs = agree(lambda: self._correct(runner, bootstrap_hook(runner)))
+        self._marks = self._marks[-2:]  # the next one measures the epochs from here on
+        if epochs != before:
             self._set_epochs(runner, epochs)
             tell(
                 f'corrected for {self.hours:g} h: {epochs} epochs instead of {before}; '
                 f'{duration(self.spent)} have passed after {done}'
             )
 
+    def _part(self, runner) -> int:
+        """Return the part of the run, from 1, whose cost is known; 0: none yet."""
+        hook = bootstrap_hook(runner)
+        if hook and len(hook.starts_of(runner)) > 1:
+            return self._marks[-2][0] - 1  # the stage of the epoch that has ended
+        return sum(runner.epoch >= share * self.epochs for share in CORRECT_AT)
+
     def _correct(self, runner, hook: BootstrapHook | None) -> int:
-        """Return the number of epochs by the time of those of the current stage."""
+        """Return the number of epochs, by the time of those since the last one."""
         stage = self._marks[-2][0]
         times = [
             after[1] - mark[1]
-            for mark, after in zip(self._marks[1:], self._marks[2:], strict=False)
+            for mark, after in pairwise(self._marks[1:])
             if mark[0] == stage
         ]
-        per_epoch = sum(times) / len(times)
-        rest = max(int((3600 * self.hours - self.spent) / per_epoch), 1)
+        per_epoch, budget = sum(times) / len(times), 3600 * self.hours
+        end = self.spent + per_epoch * (self.epochs - runner.epoch)
+        if abs(end - budget) < TOLERANCE * budget:
+            return self.epochs
+        rest = max(int((budget - self.spent) / per_epoch), 1)
         epochs = runner.epoch + rest
         while True:
             try:

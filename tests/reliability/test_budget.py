@@ -33,6 +33,7 @@ class Clock:
         self.now = 1000.0
         self.first_step, self.end_of_epoch = 20.0, 1.0
         self.by_stage = {1: 2.0, 2: 3.2, 3: 3.2, 4: 3.2}
+        self.load, self.load_from = 1.0, 0.0  # what a step takes longer, from when on
 
 
 @HOOKS.register_module()
@@ -49,7 +50,8 @@ class PassTimeHook(Hook):
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         clock = Clock.current
-        clock.now += clock.by_stage[runner.model.stage]
+        loaded = clock.load if clock.now >= clock.load_from else 1.0
+        clock.now += loaded * clock.by_stage[runner.model.stage]
         clock.now += clock.first_step * (runner.iter == 0)
         self.rates.append(runner.optim_wrapper.get_lr()['lr'][0])
 
@@ -97,9 +99,31 @@ def test_the_run_its_stages_and_its_schedule_end_in_time(
     assert max(lengths) <= 2.5 * min(lengths), passed.starts
     printed = capfd.readouterr().out
     assert printed.count(f'estimate for {seconds / 3600:g} h: ') == 1
-    assert printed.count('corrected for') <= 1
+    assert printed.count('corrected for') <= 3
     if stages > 1:
         assert 'in stage 1' in printed
+
+
+@pytest.mark.parametrize('stages', [1, 4])
+@pytest.mark.parametrize('load', [0.6, 1.6])
+def test_a_change_of_the_machines_load_is_corrected(stages, load, clock, tmp_path):
+    """The load changes after two fifths of the time, once the run was corrected."""
+    seconds, start = 1500, clock.now
+    clock.load, clock.load_from = load, start + 0.4 * seconds
+    runner = RUNNERS.build(config(tmp_path, seconds / 3600, stages=stages))
+    runner.train()
+    assert 0.93 <= (clock.now - start) / seconds <= 1.1
+    assert runner.model.stage == stages
+    rates = hook_of(runner, PassTimeHook).rates
+    assert len(rates) == runner.max_iters and rates[-1] < 0.01 * max(rates)
+
+
+def test_a_small_deviation_is_not_corrected(clock, tmp_path, capfd):
+    clock.end_of_epoch = clock.first_step = 0.0
+    costs = stage_costs(tiny_config(tmp_path).model, 2)
+    clock.by_stage |= dict.fromkeys((2, 3, 4), 2.02 * costs[1] / costs[0])  # 1 % more
+    RUNNERS.build(config(tmp_path, 900 / 3600)).train()
+    assert 'corrected for' not in capfd.readouterr().out
 
 
 def test_the_schedule_is_that_of_a_run_of_this_length(clock, tmp_path):
