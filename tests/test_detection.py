@@ -1,12 +1,17 @@
 """The detection config: its pyramid, without mmdetection and compiled operators."""
 
+import json
+import math
+
 import pytest
 import torch
 from mmpretrain.registry import MODELS
 from torch.nn.functional import max_pool2d
 
 from bootmae_plugin.models import MaskedViT
+from bootmae_plugin.preparation.bundled import prepare_digit_objects
 from tests.config_files import read
+from tests.tiny import run_tool
 
 pytest.importorskip('mmseg', reason='mmsegmentation is not installed (extra: seg)')
 NAME = 'benchmarks/detection/mask-rcnn_bootmae-vit-base_1x_coco.py'
@@ -60,3 +65,36 @@ def test_the_recipe_is_that_of_the_paper():
     assert cfg.train_cfg.max_epochs == 12
     assert cfg.param_scheduler[1].milestones == [8, 11]
     assert cfg.param_scheduler[1].gamma == 0.1
+
+
+def test_the_demo_trains(tmp_path):
+    pytest.importorskip('mmdet', reason='mmdetection is not installed (extra: det)')
+    pytest.importorskip('mmcv._ext', reason='mmcv has no compiled operators')
+    data = tmp_path / 'digits'
+    prepare_digit_objects(data)
+    for split in ('train', 'test'):  # 8 scenes of each
+        path = data / f'instances_{split}.json'
+        content = json.loads(path.read_text())
+        content['images'] = content['images'][:8]
+        content['annotations'] = content['annotations'][:16]
+        path.write_text(json.dumps(content))
+    options = [
+        f'data_root={data}',
+        'model.backbone.init_cfg=None',
+        'model.backbone.arch.num_layers=2',
+        'model.backbone.out_indices=[0,0,1,1]',
+        'train_cfg.max_epochs=1',
+        'train_dataloader.num_workers=0',
+        'train_dataloader.persistent_workers=False',
+        'val_dataloader.num_workers=0',
+        'val_dataloader.persistent_workers=False',
+        'test_dataloader.num_workers=0',
+        'test_dataloader.persistent_workers=False',
+    ]
+    name = 'mask-rcnn_deit-tiny_digit-objects'
+    run_tool('train.py', name, '--work-dir', str(tmp_path), '--cfg-options', *options)
+    (path,) = tmp_path.glob('*/vis_data/scalars.json')
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    losses = [row['loss_mask'] for row in rows if 'loss_mask' in row]
+    assert losses and all(map(math.isfinite, losses))
+    assert any('coco/segm_mAP' in row for row in rows)

@@ -7,7 +7,9 @@
 #   python tools/train.py configs/benchmarks/detection/mask-rcnn_deit-tiny_digit-objects.py \
 #       --cfg-options model.backbone.init_cfg.checkpoint=CHECKPOINT
 #
-# Cost and result: one epoch takes 45 s on one core beside other work; not trained to its end yet.
+# Cost: 10 minutes on one core (operators compiled without optimization), float32.
+# Result: measured on 2026-11-28 (this command, epoch_30.pth), one seed, on the 100 test scenes: box
+# AP50 25 %, mask AP50 24 % (AP 9 and 10). A demo of the parts, far from converged.
 _base_ = [
     '../../_base_/models/mask-rcnn_vit-base-p16.py',
     '../../_base_/datasets/coco.py',
