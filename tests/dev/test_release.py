@@ -84,6 +84,7 @@ def test_the_file_is_the_encoder(released):
     assert facts['sha256'] == shipped.sha256(top / f'weights/{NAME}.safetensors')
     assert facts['parameters'] == sum(value.numel() for value in encoder.values())
     assert facts['core_hours'] == round(8 * 1.8 * 2 / 3600, 2)
+    assert facts['device'] == 'CPU' and not facts['gpu_hours']
     config = (top / f'weights/{NAME}.py').read_text()
     assert 'work_dir' not in config and str(top) not in config
 

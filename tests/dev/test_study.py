@@ -84,6 +84,22 @@ def write_log(folder, *parts):
         path.write_text('\n'.join(map(json.dumps, rows)))
 
 
+def test_hours_leave_pauses_out(tmp_path):
+    # The process was stopped for an hour in its second half.
+    write_log(tmp_path, [(50, 2.0), (100, 2.0), (150, 362.0), (200, 2.0)])
+    assert runs.hours(RunFiles(tmp_path)) == pytest.approx(200 * 2 / 3600)
+
+
+def test_hours_are_those_of_the_stages(tmp_path):
+    write_log(tmp_path, [(100, 1.0), (150, 3.0), (200, 3.0), (250, 3.0)])
+    path = next(tmp_path.glob('*/vis_data/scalars.json'))
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    for row in rows:
+        row['stage'] = 1 if row['step'] <= 100 else 2
+    path.write_text('\n'.join(map(json.dumps, rows)))
+    assert runs.hours(RunFiles(tmp_path)) == pytest.approx((100 + 150 * 3) / 3600)
+
+
 def test_hours_count_each_step_once(tmp_path):
     # Interrupted after step 100; the resumed run repeats the steps after 50.
     write_log(tmp_path, [(50, 1.0), (100, 1.0)], [(100, 3.0), (150, 2.0)])
@@ -128,16 +144,28 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
     )
 
 
-@pytest.mark.parametrize(('gpu', 'cost'), [('', ('0.40', '')), ('H100', ('', '0.050'))])
-def test_the_cost_of_a_run_is_that_of_its_device(ladder, monkeypatch, gpu, cost):
-    monkeypatch.setattr(runs, 'gpu_name', lambda: gpu)
+@pytest.mark.parametrize(
+    ('gpu', 'cost'), [('', ('0.4', '')), ('NVIDIA H200', ('', '0.05'))]
+)
+def test_the_cost_of_a_run_is_that_of_its_device(ladder, gpu, cost):
     run = read_ladder(ladder).runs[0]
     write_log(run.work_dir, [(100, 7.2)])  # 0.2 hours
+    (log,) = run.work_dir.glob('*/*.log')
+    environment = f'    CUDA available: {bool(gpu)}\n    GPU number: 1\n'
+    log.write_text(environment + (f'    GPU 0: {gpu}\n' if gpu else ''))
     runs.note(run, threads=2, jobs=4)
     (row,) = runs.rows(runs.RUNS)
     assert (row['core_hours'], row['gpu_hours']) == cost
     assert row['device'] == (gpu or 'CPU')
-    assert ('GPU-hours' in tables.table(read_ladder(ladder))) == bool(gpu)
+    benchmark = dict(
+        checkpoint=run.work_dir / 'x.pth', protocol='linear', pool='avg', mean=1.0
+    )
+    with open('results/which.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        writer.writerow({**dict.fromkeys(COLUMNS, ''), **benchmark})
+    text = tables.table(read_ladder(ladder))
+    assert (' 0.05 |' in text and 'GPU-hours' in text) if gpu else ' 0.4 |' in text
 
 
 def test_all_runs_end_before_a_failure_is_told(ladder, monkeypatch):

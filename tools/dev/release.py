@@ -27,7 +27,7 @@ from bootmae_plugin.errors import check
 from bootmae_plugin.evaluation.results import COLUMNS
 from bootmae_plugin.visualization import RunFiles
 
-from .study.runs import core_hours, rows
+from .study.runs import cost_of, rows
 
 WEIGHTS = Path('weights')
 FIGURES = Path('results/zoo.csv')
@@ -91,7 +91,7 @@ def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> N
         parameters=sum(value.numel() for value in encoder.values()),
         epochs=trained.training[-1]['epoch'],
         stages=max(row.get('stage', 1) for row in trained.training),
-        core_hours=round(core_hours(trained, threads), 2),
+        **cost_of(trained, threads),
         precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
         date=log.parent.name[:8],
         command=trained.command,
@@ -168,6 +168,9 @@ def write_card(name: str, benchmark: str) -> None:
     config = Config.fromfile(WEIGHTS / f'{name}.py')
     backbone, loader = config.model.backbone, config.train_dataloader
     date = '-'.join((facts['date'][:4], facts['date'][4:6], facts['date'][6:]))
+    cost = f'{facts["core_hours"]} core-hours of a CPU'
+    if facts.get('gpu_hours'):
+        cost = f'{60 * facts["gpu_hours"]:.0f} minutes of one {facts["device"]}'
     about = dict(
         encoder=f'`{backbone.type}`, {backbone.arch}, {backbone.img_size}x'
         f'{backbone.img_size} pixels in patches of {backbone.patch_size}; '
@@ -175,8 +178,7 @@ def write_card(name: str, benchmark: str) -> None:
         data=f'`{dict(loader.dataset.source)}`, without labels',
         recipe=f'[`{name}.py`](../weights/{name}.py), {facts["epochs"]} epochs in '
         f'{facts["stages"]} stages, batch {loader.batch_size}',
-        cost=f'about {facts["core_hours"]} core-hours of a CPU, {facts["precision"]}, '
-        f'{date}',
+        cost=f'about {cost}, {facts["precision"]}, {date}',
         file=f'`weights/{name}.safetensors`, {facts["bytes"]:,} bytes, SHA-256 '
         f'`{facts["sha256"]}`; the log is `{name}.jsonl`',
     )

@@ -2,14 +2,16 @@
 
 import csv
 import os
+import re
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import median
 from threading import Lock
 
-import torch
 from mmengine.utils import get_git_hash
 from rich.console import Console
 
@@ -24,6 +26,7 @@ COLUMNS = [
     *('ladder', 'run', 'seed', 'epochs', 'core_hours', 'gpu_hours', 'device'),
     *('precision', 'date', 'commit', 'config', 'options'),
 ]
+GPU = re.compile(r'^ *GPU [\d,]+: (.+)$', re.MULTILINE)  # of mmengine's log
 NOTES = Lock()  # only one thread at a time writes RUNS
 
 
@@ -52,23 +55,44 @@ def start(words: list[str], log: Path, threads: int) -> None:
 def hours(run: RunFiles) -> float:
     """Estimate the hours of a training from its log.
 
-    Steps that were repeated after an interruption count once, and time between two
-    trainings does not count.
+    Each step counts once and takes the median time of its stage: neither the time
+    between two trainings counts, nor a pause of the process, nor repeated steps.
     """
     check(bool(run.training), f'{run.folder} has no log of a training')
-    # mmengine logs the mean time of the last 10 steps; it stands for all steps since
-    # the row before.
-    steps = [0, *(row['step'] for row in run.training)]
-    total = sum(
-        (row['step'] - before) * row['time']
-        for before, row in zip(steps, run.training, strict=False)
+    steps, times = defaultdict(int), defaultdict(list)
+    before = 0
+    for row in run.training:
+        stage = row.get('stage', 1)
+        steps[stage] += row['step'] - before
+        times[stage].append(row['time'])
+        before = row['step']
+    return sum(steps[stage] * median(times[stage]) for stage in steps) / 3600
+
+
+def gpu_of(run: RunFiles) -> str:
+    """Return the name of the GPU that a run trained on, by its log; '' of a CPU."""
+    log = max(run.folder.glob('*/*.log')).read_text()
+    found = GPU.search(log) if 'CUDA available: True' in log else None
+    return found[1] if found else ''
+
+
+def cost_of(run: RunFiles, threads: int, jobs: int = 1) -> dict[str, float | str]:
+    """Return what a training has cost.
+
+    Args:
+        run: The run.
+        threads: Threads that it trained with: a CPU's cost is in core-hours.
+        jobs: Trainings that shared a GPU: each costs its part of the time.
+
+    Returns:
+        ``core_hours`` (0 on a GPU), ``gpu_hours`` (0 on a CPU) and ``device``.
+    """
+    gpu, spent = gpu_of(run), hours(run)
+    return dict(
+        core_hours=0.0 if gpu else round(spent * threads, 2),
+        gpu_hours=round(spent / jobs, 3) if gpu else 0.0,
+        device=gpu or 'CPU',
     )
-    return total / 3600
-
-
-def gpu_name() -> str:
-    """Return the name of the GPU that trains; '' where there is none."""
-    return torch.cuda.get_device_name() if torch.cuda.is_available() else ''
 
 
 def train(run: Run, threads: int) -> Path:
@@ -90,24 +114,15 @@ def rows(path: Path) -> list[dict]:
 
 
 def note(run: Run, threads: int, jobs: int = 1) -> None:
-    """Write a finished training into ``results/runs.csv``.
-
-    Args:
-        run: The run.
-        threads: Threads that it trained with: a CPU's cost is in core-hours.
-        jobs: Trainings that shared a GPU: each costs its part of the time.
-    """
+    """Write a finished training into ``results/runs.csv``, with :func:`cost_of`."""
     trained = RunFiles(run.work_dir)
     log = max(run.work_dir.glob('*/*.log'))
-    gpu, spent = gpu_name(), hours(trained)
     row = dict(
         ladder=run.ladder,
         run=run.name,
         seed=run.seed,
         epochs=trained.training[-1]['epoch'],
-        core_hours='' if gpu else f'{spent * threads:.2f}',
-        gpu_hours=f'{spent / jobs:.3f}' if gpu else '',
-        device=gpu or 'CPU',
+        **{k: v or '' for k, v in cost_of(trained, threads, jobs).items()},
         precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
         date=log.parent.name[:8],
         commit=get_git_hash(fallback='', digits=10),
