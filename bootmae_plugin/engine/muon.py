@@ -85,14 +85,14 @@ def update_by_shape(
 
 
 def update(matrices: list[Tensor], *args, **options) -> None:
-    """Run timm's ``muon`` in the way that the device is fast in.
+    """Run timm's ``muon`` in the way that fits the device.
 
-    timm updates one matrix after the other, in about 40 kernels each. On a GPU, their
-    launches take longer than the rest of a training step of a small model. A CPU gains
-    nothing by larger operations.
+    timm updates one matrix after the other, in about 40 operations each: 2,800 of the
+    3,600 operations of a training step of the 48-d encoder. A GPU gets fewer and larger
+    ones. A CPU gains nothing by them.
     """
-    on_cpu = matrices[0].device.type == 'cpu'
-    (one_by_one if on_cpu else update_by_shape)(matrices, *args, **options)
+    loop = matrices[0].device.type == 'cpu' or any(one.ndim != 2 for one in matrices)
+    (one_by_one if loop else update_by_shape)(matrices, *args, **options)
 
 
 class _MuonGroups:

@@ -200,7 +200,7 @@ class BudgetHook(Hook):
         return sum(runner.epoch >= share * self.epochs for share in CORRECT_AT)
 
     def _correct(self, runner, hook: BootstrapHook | None) -> int:
-        """Return the number of epochs, by the time of those since the last one."""
+        """Return the number of epochs that fits, by the last ones of one stage."""
         stage = self._marks[-2][0]
         times = [
             after[1] - mark[1]

@@ -182,6 +182,8 @@ def test_all_runs_end_before_a_failure_is_told(ladder, monkeypatch):
     with pytest.raises(UserError, match='status 1'):
         runs.climb(read_ladder(ladder), threads=1, jobs=2)
     assert sorted(ended) == [0, 1, 1]
+    with open('results/which.csv', newline='') as file:
+        assert list(csv.reader(file)) == [COLUMNS]
 
 
 def test_the_table_of_few_labels(tmp_path, monkeypatch):

@@ -158,6 +158,23 @@ def test_matrices_of_a_shape_are_updated_at_once(monkeypatch):
             assert torch.equal(a, c) == (part == 1)  # gradients are only read
 
 
+@pytest.mark.parametrize(
+    ('device', 'shape', 'stacked'),
+    [('cpu', (2, 3), False), ('meta', (2, 3), True), ('meta', (2, 3, 1), False)],
+)
+def test_matrices_are_stacked_off_the_cpu(device, shape, stacked, monkeypatch):
+    called = []
+    for name in ('one_by_one', 'update_by_shape'):
+        monkeypatch.setattr(
+            muon, name, lambda *args, name=name, **kw: called.append(name)
+        )
+    model_and_wrapper()
+    timm.optim.muon.muon(
+        [torch.empty(shape, device=device)], [], []
+    )  # as timm calls it
+    assert called == ['update_by_shape' if stacked else 'one_by_one']
+
+
 def test_accumulated_gradients_are_one_step():
     images = torch.randn(4, 3, 32, 32)
     weights = []

@@ -16,6 +16,7 @@ from mmengine.utils import get_git_hash
 from rich.console import Console
 
 from bootmae_plugin.errors import check
+from bootmae_plugin.evaluation.results import append_results
 from bootmae_plugin.visualization import RunFiles
 
 from .ladder import Ladder, Run
@@ -139,14 +140,18 @@ def note(run: Run, threads: int, jobs: int = 1) -> None:
             writer.writerows([*kept, row])
 
 
+def figures_of(ladder: Ladder) -> Path:
+    """Return the file of a ladder's figures."""
+    return Path('results') / f'{ladder.name}.csv'
+
+
 def evaluate(ladder: Ladder, run: Run, checkpoint: Path, threads: int) -> None:
     """Evaluate a run on images held out from the training images."""
-    figures = Path('results') / f'{ladder.name}.csv'
     for tool in ('linear_probe.py', 'knn.py'):
         words = [tool, ladder.benchmark, str(checkpoint), '--pool', *ladder.pools]
         if tool == 'linear_probe.py':
             words += ['--epochs', '20', '--seeds', '1']
-        words += ['--split', 'val', '--csv', str(figures)]
+        words += ['--split', 'val', '--csv', str(figures_of(ladder))]
         start(words, run.work_dir / 'evaluate.out', threads)
 
 
@@ -162,6 +167,7 @@ def climb(ladder: Ladder, threads: int, jobs: int = 1) -> None:
         UserError: the first failure, once the other runs have ended.
     """
     console = Console()
+    append_results(figures_of(ladder), [])  # the header, before several processes write
     done = {(r['ladder'], r['run'], int(r['seed'])) for r in rows(RUNS)}
 
     def finish(run: Run, say: Callable) -> None:
