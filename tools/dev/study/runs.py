@@ -140,7 +140,7 @@ def note(run: Run, threads: int, jobs: int = 1) -> None:
             writer.writerows([*kept, row])
 
 
-def figures_of(ladder: Ladder) -> Path:
+def csv_of(ladder: Ladder) -> Path:
     """Return the file of a ladder's figures."""
     return Path('results') / f'{ladder.name}.csv'
 
@@ -151,7 +151,7 @@ def evaluate(ladder: Ladder, run: Run, checkpoint: Path, threads: int) -> None:
         words = [tool, ladder.benchmark, str(checkpoint), '--pool', *ladder.pools]
         if tool == 'linear_probe.py':
             words += ['--epochs', '20', '--seeds', '1']
-        words += ['--split', 'val', '--csv', str(figures_of(ladder))]
+        words += ['--split', 'val', '--csv', str(csv_of(ladder))]
         start(words, run.work_dir / 'evaluate.out', threads)
 
 
@@ -167,7 +167,7 @@ def climb(ladder: Ladder, threads: int, jobs: int = 1) -> None:
         UserError: the first failure, once the other runs have ended.
     """
     console = Console()
-    append_results(figures_of(ladder), [])  # the header, before several processes write
+    append_results(csv_of(ladder), [])  # the header, before several processes write
     done = {(r['ladder'], r['run'], int(r['seed'])) for r in rows(RUNS)}
 
     def finish(run: Run, say: Callable) -> None:

@@ -11,7 +11,7 @@ from statistics import mean, stdev
 from bootmae_plugin.errors import check
 
 from .ladder import Ladder, Run, read_ladder
-from .runs import RUNS, rows
+from .runs import RUNS, csv_of, rows
 
 DOCUMENT = Path('docs/results.md')
 LADDERS = Path('results/ladders')
@@ -39,7 +39,7 @@ def figures_of(ladder: Ladder) -> dict[Run, dict[tuple[str, str], float]]:
     """Return the figures of each finished run by (protocol, pooling)."""
     figures = {run: {} for run in ladder.runs}
     folders = {str(run.work_dir): run for run in ladder.runs}
-    for row in rows(Path('results') / f'{ladder.name}.csv'):
+    for row in rows(csv_of(ladder)):
         run = folders.get(str(Path(row['checkpoint']).parent))
         if run is not None:
             figures[run][row['protocol'], row['pool']] = float(row['mean'])
