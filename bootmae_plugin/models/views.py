@@ -207,7 +207,8 @@ def vicreg_loss(one: Tensor, two: Tensor) -> Tensor:
     """VICReg of two views (B, D), with the paper's weights (arXiv 2105.04906)."""
 
     def spread(x: Tensor) -> Tensor:
-        cov = x.T.cov()
+        x = x - x.mean(dim=0)
+        cov = x.T @ x / (len(x) - 1)  # Tensor.cov makes a GPU wait
         variance = cov.diagonal()
         hinge = F.relu(1 - (variance + 1e-4).sqrt()).mean()
         return 12.5 * hinge + (cov.square().sum() - variance.square().sum()) / len(cov)
