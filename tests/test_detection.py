@@ -1,4 +1,4 @@
-"""The detection config: its pyramid, without mmdetection and compiled operators."""
+"""The detection configs: the pyramid anywhere, a training where the operators are."""
 
 import json
 import math

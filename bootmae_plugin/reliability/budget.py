@@ -21,7 +21,7 @@ from .work_dir import agree
 
 SKIPPED, MEASURED = 2, 10  # steps: the first ones allocate memory
 TOLD = 60.0  # seconds: of a shorter run no estimate is printed
-CORRECT_AT = (0.1, 0.4, 0.7)  # shares of the epochs; with stages only the first
+PARTS = 10  # of the run: its length is corrected after each
 TOLERANCE = 0.02  # of the time: what is not corrected
 BUDGET = 'budget'  # in the message hub, and so in every checkpoint
 
@@ -34,11 +34,11 @@ class BudgetHook(Hook):
 
     The time of a step in later stages follows from the FLOPs of the stages. With
     ``hours`` the number of epochs is set so that the run, with all its stages and its
-    learning-rate schedule, ends in time. It is corrected after the first epoch of stage
-    2 and of each later stage, from a tenth of the run on (without stages after 10, 40
-    and 70 % of it): then validations, checkpoints, the real cost of the stage and what
-    else the machine has to do have been measured. A resumed run keeps its number of
-    epochs and the time it has spent; the time between is not counted.
+    learning-rate schedule, ends in time. It is corrected after each tenth of the run,
+    once an epoch of stage 2 has ended: then validations, checkpoints, the real cost of
+    a later stage and what else the machine has to do have been measured. A resumed run
+    keeps its number of epochs and the time it has spent; the time between is not
+    counted.
 
     Our runners register this hook without ``hours``, if the config does not name it.
 
@@ -61,7 +61,7 @@ class BudgetHook(Hook):
         self.hours = hours
         self.started = clock()
         self.spent_before = 0.0  # by the processes that this one continues
-        self.corrected = 0  # the part of the run whose correction was the last
+        self.corrected = 0  # the tenth of the run after which it was the last time
         self.epochs: int | None = None  # that were found to fit
         self._steps = 0
         self._marks: list[tuple[int, float]] = []  # (stage, time) of each epoch's start
@@ -178,12 +178,14 @@ class BudgetHook(Hook):
         done = runner.epoch
         if self.epochs is None or self.hours is None or len(self._marks) < 3:
             return
-        part = self._part(runner)
-        if part <= self.corrected or done < CORRECT_AT[0] * self.epochs:
+        part = PARTS * done // self.epochs
+        hook = bootstrap_hook(runner)
+        staged = hook is not None and len(hook.starts_of(runner)) > 1
+        if part <= self.corrected or (staged and self._marks[-2][0] == 1):
             return
         self.corrected = part
         before = self.epochs
-        epochs = agree(lambda: self._correct(runner, bootstrap_hook(runner)))
+        epochs = agree(lambda: self._correct(runner, hook))
         self._marks = self._marks[-2:]  # the next one measures the epochs from here on
         if epochs != before:
             self._set_epochs(runner, epochs)
@@ -191,13 +193,6 @@ class BudgetHook(Hook):
                 f'corrected for {self.hours:g} h: {epochs} epochs instead of {before}; '
                 f'{duration(self.spent)} have passed after {done}'
             )
-
-    def _part(self, runner) -> int:
-        """Return the part of the run, from 1, whose cost is known; 0: none yet."""
-        hook = bootstrap_hook(runner)
-        if hook and len(hook.starts_of(runner)) > 1:
-            return self._marks[-2][0] - 1  # the stage of the epoch that has ended
-        return sum(runner.epoch >= share * self.epochs for share in CORRECT_AT)
 
     def _correct(self, runner, hook: BootstrapHook | None) -> int:
         """Return the number of epochs that fits, by the last ones of one stage."""

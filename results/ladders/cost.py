@@ -1,9 +1,10 @@
 """Cheaper steps: what the same time brings with less decoding and shared teachers."""
 
 question = (
-    'A cheaper step, and more of them in the same time: a CrossMAE decoder of a block '
-    'that predicts a third of the masked patches, and two masks for each teacher pass. '
-    '48-d encoder, float32; each run takes the time of 8 epochs of the default, K = 4.'
+    'A cheaper step, and more of them in the same time: a CrossMAE decoder of one '
+    'block that predicts a third of the masked patches, and two masks for each teacher '
+    'pass. 48-d encoder, float32; each run takes the time of 8 epochs of the default '
+    'with K = 4.'
 )
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'

@@ -165,13 +165,10 @@ def test_matrices_of_a_shape_are_updated_at_once(monkeypatch):
 def test_matrices_are_stacked_off_the_cpu(device, shape, stacked, monkeypatch):
     called = []
     for name in ('one_by_one', 'update_by_shape'):
-        monkeypatch.setattr(
-            muon, name, lambda *args, name=name, **kw: called.append(name)
-        )
+        monkeypatch.setattr(muon, name, lambda *_, name=name: called.append(name))
     model_and_wrapper()
-    timm.optim.muon.muon(
-        [torch.empty(shape, device=device)], [], []
-    )  # as timm calls it
+    matrices = [torch.empty(shape, device=device)]
+    timm.optim.muon.muon(matrices, [], [])  # as timm's optimizer calls it
     assert called == ['update_by_shape' if stacked else 'one_by_one']
 
 

@@ -99,12 +99,12 @@ def test_the_run_its_stages_and_its_schedule_end_in_time(
     assert max(lengths) <= 2.5 * min(lengths), passed.starts
     printed = capfd.readouterr().out
     assert printed.count(f'estimate for {seconds / 3600:g} h: ') == 1
-    assert printed.count('corrected for') <= 3
+    assert printed.count('corrected for') <= 9
     if stages > 1:
         assert 'in stage 1' in printed
 
 
-@pytest.mark.parametrize('stages', [1, 4])
+@pytest.mark.parametrize('stages', [1, 2, 4])
 @pytest.mark.parametrize('load', [0.6, 1.6])
 def test_a_change_of_the_machines_load_is_corrected(stages, load, clock, tmp_path):
     """The load changes after two fifths of the time, once the run was corrected."""
@@ -112,7 +112,7 @@ def test_a_change_of_the_machines_load_is_corrected(stages, load, clock, tmp_pat
     clock.load, clock.load_from = load, start + 0.4 * seconds
     runner = RUNNERS.build(config(tmp_path, seconds / 3600, stages=stages))
     runner.train()
-    assert 0.93 <= (clock.now - start) / seconds <= 1.1
+    assert 0.93 <= (clock.now - start) / seconds <= 1.06
     assert runner.model.stage == stages
     rates = hook_of(runner, PassTimeHook).rates
     assert len(rates) == runner.max_iters and rates[-1] < 0.01 * max(rates)
@@ -121,8 +121,9 @@ def test_a_change_of_the_machines_load_is_corrected(stages, load, clock, tmp_pat
 def test_a_small_deviation_is_not_corrected(clock, tmp_path, capfd):
     clock.end_of_epoch = clock.first_step = 0.0
     costs = stage_costs(tiny_config(tmp_path).model, 2)
-    clock.by_stage |= dict.fromkeys((2, 3, 4), 2.02 * costs[1] / costs[0])  # 1 % more
-    RUNNERS.build(config(tmp_path, 900 / 3600)).train()
+    later = 2.03 * costs[1] / costs[0]  # 1.5 % more than the FLOPs say
+    clock.by_stage |= dict.fromkeys((2, 3, 4), later)
+    RUNNERS.build(config(tmp_path, 2000 / 3600)).train()
     assert 'corrected for' not in capfd.readouterr().out
 
 
