@@ -12,6 +12,10 @@ runs = {
     'Muon 6e-3': {'optim_wrapper.optimizer.lr': 6e-3},
     'VICReg': {'config': 'vicreg_deit-tiny-d48_cifar10'},
 }
+
+With ``benchmark = 'test'`` the runs are classifiers: ``tools/test.py`` tests each by
+its own config, whose test images should be held out from the training images
+(``configs/benchmarks/finetune/deit-tiny-d48_cifar10_fold.py``).
 """
 
 import re
@@ -20,6 +24,7 @@ from pathlib import Path
 
 from bootmae_plugin.errors import UserError, check
 
+TEST = 'test'  # instead of a benchmark
 KEYS = dict(
     question=str,
     config=str,

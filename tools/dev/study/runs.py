@@ -19,7 +19,7 @@ from bootmae_plugin.errors import check
 from bootmae_plugin.evaluation.results import append_results
 from bootmae_plugin.visualization import RunFiles
 
-from .ladder import Ladder, Run
+from .ladder import TEST, Ladder, Run
 
 TOOLS = Path(__file__).resolve().parents[2]
 RUNS = Path('results/runs.csv')
@@ -147,12 +147,18 @@ def csv_of(ladder: Ladder) -> Path:
 
 def evaluate(ladder: Ladder, run: Run, checkpoint: Path, threads: int) -> None:
     """Evaluate a run on images held out from the training images."""
+    log = run.work_dir / 'evaluate.out'
+    if ladder.benchmark == TEST:
+        config = run.work_dir / Path(run.config).with_suffix('.py').name
+        words = ['test.py', config, checkpoint, '--work-dir', run.work_dir / 'test']
+        start([*map(str, words), '--csv', str(csv_of(ladder))], log, threads)
+        return
     for tool in ('linear_probe.py', 'knn.py'):
         words = [tool, ladder.benchmark, str(checkpoint), '--pool', *ladder.pools]
         if tool == 'linear_probe.py':
             words += ['--epochs', '20', '--seeds', '1']
         words += ['--split', 'val', '--csv', str(csv_of(ladder))]
-        start(words, run.work_dir / 'evaluate.out', threads)
+        start(words, log, threads)
 
 
 def climb(ladder: Ladder, threads: int, jobs: int = 1) -> None:

@@ -1,0 +1,37 @@
+"""Which optimizer, learning rate and layer decay finetune best."""
+
+question = (
+    'Which optimizer, learning rate and layer decay finetune best? The shipped 48-d '
+    'encoder on nine tenths of the training images of CIFAR-10, batch 128, 5 epochs, '
+    'without mixup and cutmix. Rates are for a batch of 512.'
+)
+config = 'deit-tiny-d48_cifar10_fold'
+benchmark = 'test'
+pools = []
+seeds = [0]
+options = {
+    'model.backbone.init_cfg.checkpoint': (
+        'bootmae_plugin://bootmae-views_deit-tiny-d48_cifar10'
+    ),
+    'train_cfg.max_epochs': 5,
+    'train_cfg.val_interval': 5,
+    'train_dataloader.batch_size': 128,
+    'data_preprocessor.batch_augments': None,
+}
+lr = 'optim_wrapper.optimizer.lr'
+decay = 'optim_wrapper.paramwise_cfg.layer_decay_rate'
+muon = {'config': 'deit-tiny-d48_cifar10_fold-muon'}
+runs = {
+    'AdamW 1e-3, layer decay .75': {},
+    'AdamW 8e-3, layer decay .75': {lr: 8e-3},
+    'Muon 8e-3, layer decay .75': {**muon},
+    'Muon 8e-3, layer decay 1': {**muon, decay: 1.0},
+    'AdamW 8e-3, layer decay 1': {lr: 8e-3, decay: 1.0},
+    'Muon 2e-2, layer decay .75': {**muon, lr: 2e-2},
+    'AdamW 2e-2, layer decay .75': {lr: 2e-2},
+    'Muon 8e-3 from random weights': {
+        **muon,
+        'model.backbone.init_cfg': None,
+        decay: 1.0,
+    },
+}
