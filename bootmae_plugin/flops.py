@@ -29,7 +29,8 @@ def count_flops(model: nn.Module, images: int = 2) -> float:
 def stage_costs(model: dict, num_stages: int) -> list[float]:
     """Return the FLOPs per image of every stage, counted by one process alone.
 
-    Stage 2 stands for all later ones. The random state does not change.
+    Stages with the same branches and the same masks are counted once. The random state
+    does not change.
 
     Args:
         model: Config of a pretraining model.
@@ -37,9 +38,12 @@ def stage_costs(model: dict, num_stages: int) -> list[float]:
     """
     with torch.random.fork_rng():
         # In training mode the statistics of targets are averaged over the processes.
-        built = MODELS.build(model).eval()
-        costs = [count_flops(built)]
-        if num_stages > 1:
-            built.start_stage(2)
-            costs += [count_flops(built)] * (num_stages - 1)
-    return costs
+        built, costs, kinds = MODELS.build(model).eval(), {}, []
+        for stage in range(1, num_stages + 1):
+            if stage > 1:
+                built.start_stage(stage)
+            branches = [name for name, _ in built.active_branches()]
+            kinds.append((*branches, built.masking.mask_ratio))
+            if kinds[-1] not in costs:
+                costs[kinds[-1]] = count_flops(built)
+    return [costs[kind] for kind in kinds]

@@ -9,6 +9,7 @@ on a small model, and the images have to be loaded as fast as they are used.
 """
 
 import argparse
+from itertools import groupby
 
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -18,7 +19,7 @@ from rich.table import Table
 
 from ..configuration.configs import load_config
 from ..errors import check
-from ..flops import count_flops
+from ..flops import stage_costs
 from .common import add_config_options, run
 from .outcome import make_parser
 
@@ -52,15 +53,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     return parser.parse_args(argv)
 
 
-def stage_shares(cfg: Config) -> list[tuple[str, float]]:
-    """(name, share of the epochs) of the stages that differ in their cost."""
+def stage_rows(cfg: Config) -> list[tuple[str, float, float]]:
+    """(name, epochs, FLOPs per image) of the stages; equal neighbors are one row."""
     hook = cfg.default_hooks.get('bootstrap')
     epochs = cfg.train_cfg.max_epochs
-    starts = HOOKS.build(hook).starts(epochs) if hook else [0]
-    if len(starts) == 1:
-        return [('all', 1.0)]
-    first = starts[1] / epochs
-    return [('1', first), (f'2 to {len(starts)}', 1 - first)]
+    starts = [*(HOOKS.build(hook).starts(epochs) if hook else [0]), epochs]
+    costs = stage_costs(cfg.model, len(starts) - 1)
+    rows = []
+    for flops, stages in groupby(range(len(costs)), key=lambda stage: costs[stage]):
+        first, *_, last = [*stages] * 2
+        name = f'{first + 1} to {last + 1}' if last > first else f'{first + 1}'
+        rows.append((name, starts[last + 1] - starts[first], flops))
+    return [('all', *rows[0][1:])] if len(rows) == 1 else rows
 
 
 def estimate_cost(args: argparse.Namespace) -> None:
@@ -81,12 +85,9 @@ def estimate_cost(args: argparse.Namespace) -> None:
     for column in ('stage', 'GFLOP per image', 'images/s', 'hours'):
         table.add_column(column, justify='right')
     total = 0.0
-    for name, share in stage_shares(cfg):
-        if name.startswith('2'):
-            model.start_stage(2)
-        flops = count_flops(model)
+    for name, epochs, flops in stage_rows(cfg):
         rate = args.gpus * args.tflops * 1e12 / flops
-        hours = share * cfg.train_cfg.max_epochs * args.images / rate / 3600
+        hours = epochs * args.images / rate / 3600
         total += hours
         table.add_row(name, f'{flops / 1e9:.2f}', f'{rate:,.0f}', f'{hours:.2g}')
     table.add_row('', '', '', f'{total:.2g}', style='bold')

@@ -240,6 +240,7 @@ class BootMAE(BaseSelfSupervisor):
                 module.reset_parameters()
         for head in self.head.values():
             head.start_stage(stage)
+        self.masking.start_stage(stage)
         self._stage = stage
         self.stage_number.fill_(stage)
         check(
@@ -273,6 +274,7 @@ def _read_stage(model: BootMAE, keys) -> None:
     Reading ``stage_number`` in every step would make a GPU wait.
     """
     model._stage = int(model.stage_number)
+    model.masking.start_stage(model._stage)
 
 
 def _without(name: str, endings: tuple[str, ...]) -> str:

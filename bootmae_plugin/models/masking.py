@@ -1,6 +1,7 @@
 """Masks: which patches the encoder sees, as two index tensors."""
 
 import math
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import NamedTuple
 
@@ -70,21 +71,29 @@ class Masking(nn.Module):
     which would make a GPU wait in every step.
 
     Args:
-        mask_ratio: Share of the patches that is masked. Defaults to 0.75.
+        mask_ratio: Share of the patches that is masked, or one share for each stage;
+            the last one holds for all later stages. Defaults to 0.75.
 
     Raises:
-        UserError: if mask_ratio is not between 0 and 1.
+        UserError: if a ratio is not between 0 and 1.
     """
 
-    def __init__(self, mask_ratio: float = 0.75) -> None:
+    def __init__(self, mask_ratio: float | Sequence[float] = 0.75) -> None:
         super().__init__()
-        self.check_ratio(mask_ratio)
-        self.mask_ratio = mask_ratio
+        several = isinstance(mask_ratio, list | tuple) and len(mask_ratio) > 0
+        self.ratios = list(mask_ratio) if several else [mask_ratio]
+        for ratio in self.ratios:
+            self.check_ratio(ratio)
+        self.mask_ratio = self.ratios[0]
+
+    def start_stage(self, stage: int) -> None:
+        """Mask the share of a stage, counted from 1."""
+        self.mask_ratio = self.ratios[min(stage, len(self.ratios)) - 1]
 
     def check_ratio(self, mask_ratio: float) -> None:
         """Raise UserError if this kind of mask cannot have such a ratio."""
         check(
-            0 < mask_ratio < 1,
+            isinstance(mask_ratio, int | float) and 0 < mask_ratio < 1,
             f'mask_ratio={mask_ratio} must lie between 0 and 1 (exclusive); '
             'MAE uses 0.75',
         )
@@ -97,7 +106,7 @@ class Masking(nn.Module):
         """
         self.check_ratio(mask_ratio)
         other = deepcopy(self)
-        other.mask_ratio = mask_ratio
+        other.mask_ratio, other.ratios = mask_ratio, [mask_ratio]
         return other
 
     def num_keep(self, num_patches: int) -> int:
@@ -120,7 +129,8 @@ class Masking(nn.Module):
 
         The algorithm calls it when a model is built.
         """
-        self.num_keep(grid[0] * grid[1])
+        for ratio in self.ratios:
+            self.with_ratio(ratio).num_keep(grid[0] * grid[1])
 
     def forward(
         self, batch_size: int, grid: tuple[int, int], device: torch.device
@@ -140,7 +150,7 @@ class RandomMasking(Masking):
     """Mask patches uniformly at random (MAE, section 3).
 
     Args:
-        mask_ratio: Share of the patches that is masked. Defaults to 0.75.
+        mask_ratio: See :class:`Masking`. Defaults to 0.75.
     """
 
     def forward(
@@ -186,11 +196,12 @@ class GridMasking(Masking):
 
     def check_grid(self, grid: tuple[int, int]) -> None:
         rows, cols = grid
-        check(
-            rows % self.cell == 0 and cols % self.cell == 0,
-            f'grid masking needs a patch grid divisible by its {self.cell}x{self.cell} '
-            f'cells, got {rows}x{cols} patches: change img_size or patch_size',
-        )
+        for cell in (self.with_ratio(ratio).cell for ratio in self.ratios):
+            check(
+                rows % cell == 0 and cols % cell == 0,
+                f'grid masking needs a patch grid divisible by its {cell}x{cell} '
+                f'cells, got {rows}x{cols} patches: change img_size or patch_size',
+            )
 
     def forward(
         self, batch_size: int, grid: tuple[int, int], device: torch.device
@@ -210,7 +221,7 @@ class BlockMasking(Masking):
     Blocks are placed until the count is reached; the last block is cut to fit.
 
     Args:
-        mask_ratio: Share of the patches that is masked. Defaults to 0.75.
+        mask_ratio: See :class:`Masking`. Defaults to 0.75.
         min_area: Smallest area of a block in patches. Defaults to 16.
         max_area: Largest area of a block in patches. Defaults to 60.
         min_aspect: Smallest height over width; the aspect ratio is log-uniform between
@@ -225,7 +236,7 @@ class BlockMasking(Masking):
 
     def __init__(
         self,
-        mask_ratio: float = 0.75,
+        mask_ratio: float | Sequence[float] = 0.75,
         min_area: int = 16,
         max_area: int = 60,
         min_aspect: float = 0.3,

@@ -26,6 +26,19 @@ def test_the_cost_is_the_sum_of_its_layers(capsys):
     assert counted == pytest.approx(3 * pixels / 1e9, rel=0.02)
 
 
+def test_stages_that_cost_the_same_are_one_row(capsys):
+    config = ROOT / 'configs/selfsup/bootmae-views_deit-tiny-d48_cifar10.py'
+    options = [
+        'model.masking.mask_ratio=[0.75,0.75,0.75,0.25]',
+        'train_cfg.max_epochs=8',
+    ]
+    run_tool('cost.py', config, '--gpus', '1', '--cfg-options', *options)
+    rows = re.findall(r'│ +(\d[ to\d]*) │ +([\d.]+) │', capsys.readouterr().out)
+    assert [name for name, _ in rows] == ['1', '2 to 3', '4']
+    pixels, views, large_views = (float(flops) for _, flops in rows)
+    assert pixels < views < large_views
+
+
 def test_a_config_without_pretraining_is_one_line():
     linear = ROOT / 'configs/benchmarks/linear/deit-tiny_digits.py'
     with pytest.raises(SystemExit) as stop:

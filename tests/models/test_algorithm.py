@@ -80,6 +80,17 @@ def test_a_checkpoint_is_complete():
     assert torch.equal(*losses)
 
 
+def test_a_stage_has_its_mask_ratio_after_loading_too():
+    masking = dict(type='RandomMasking', mask_ratio=[0.75, 0.5])
+    model, images = build(masking=masking), torch.randn(2, 3, 32, 32)
+    assert model.draw_masks(images).ids_keep.shape == (2, 16)
+    model.start_stage(2)
+    other = build(masking=masking)
+    other.load_state_dict(model.state_dict())
+    for one in (model, other):
+        assert one.draw_masks(images).ids_keep.shape == (2, 32)
+
+
 def test_the_inactive_branch_gets_no_gradient():
     model = build().train()
     model.loss(torch.randn(2, 3, 32, 32))['loss_pixel'].backward()

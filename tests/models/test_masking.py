@@ -1,5 +1,8 @@
 """Masks: exact counts, distributions, seeds, other ratios, bad options."""
 
+import re
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -8,7 +11,7 @@ from bootmae_plugin import UserError
 from bootmae_plugin.models import BlockMasking, GridMasking, Mask, RandomMasking
 
 CPU = torch.device('cpu')
-KINDS = [RandomMasking, GridMasking, BlockMasking, lambda: BlockMasking(scatter=0.18)]
+KINDS = [RandomMasking, GridMasking, BlockMasking, partial(BlockMasking, scatter=0.18)]
 
 
 @pytest.mark.parametrize('kind', KINDS)
@@ -116,6 +119,26 @@ def test_with_ratio_keeps_the_other_options():
     assert torch.equal(mask.ids_mask, BlockMasking(0.5, **options)(3, (8, 8), CPU)[1])
 
 
+@pytest.mark.parametrize('kind', KINDS)
+def test_each_stage_has_its_ratio_and_the_last_one_holds(kind):
+    masking = kind([0.75, 8 / 9])
+    visible = []
+    for stage in (1, 2, 3):
+        masking.start_stage(stage)
+        visible.append(masking(2, (6, 6), CPU).ids_keep.shape[1])
+    assert visible == [9, 4, 4]
+    assert masking.with_ratio(0.75)(2, (6, 6), CPU).ids_keep.shape[1] == 9
+
+
+def test_the_ratio_of_a_later_stage_is_checked_when_the_model_is_built():
+    with pytest.raises(UserError, match='mask_ratio=0.99 leaves 0 of 64'):
+        RandomMasking([0.75, 0.99]).check_grid((8, 8))
+    with pytest.raises(UserError, match='divisible by its 3x3 cells'):
+        GridMasking([0.75, 8 / 9]).check_grid((8, 8))
+    with pytest.raises(UserError, match='mask_ratio=2 must lie'):
+        RandomMasking([0.75, 2])
+
+
 def test_with_ratio_refuses_a_bad_ratio():
     with pytest.raises(UserError, match='mask_ratio=1.5 must lie'):
         RandomMasking().with_ratio(1.5)
@@ -136,9 +159,10 @@ def test_a_mask_without_a_visible_or_a_masked_patch_is_refused():
     assert RandomMasking(0.001).num_keep(64) == 63  # one is masked
 
 
-@pytest.mark.parametrize('ratio', [0, 1, -0.5, 1.5])
+@pytest.mark.parametrize('ratio', [0, 1, -0.5, 1.5, [], [0], '0.5', None])
 def test_a_ratio_out_of_range_is_refused(ratio):
-    with pytest.raises(UserError, match=f'mask_ratio={ratio} must lie'):
+    value = 0 if ratio == [0] else ratio
+    with pytest.raises(UserError, match=re.escape(f'mask_ratio={value} must lie')):
         RandomMasking(ratio)
 
 

@@ -214,6 +214,15 @@ def test_the_costs_of_the_stages_are_counted_without_drawing_numbers(tmp_path):
     assert costs[0] < costs[1] == costs[2]
 
 
+def test_a_stage_with_another_mask_ratio_has_its_own_cost(tmp_path):
+    model = tiny_config(tmp_path).model
+    before = stage_costs(model, 4)
+    model.masking.mask_ratio = [0.75, 0.75, 0.5]
+    costs = stage_costs(model, 4)
+    assert costs[:2] == before[:2]
+    assert costs[1] < costs[2] == costs[3]
+
+
 @pytest.mark.parametrize(
     ('seconds', 'text'),
     [(5.04, '5 s'), (61, '61 s'), (600, '10 min'), (7300, '2.0 h')],

@@ -1,0 +1,28 @@
+"""Small batches, and a last stage that masks little."""
+
+question = (
+    'How large a batch in a short pretraining, and does a last stage help that masks a '
+    'quarter of the patches, without pixels? View stages, K = 4, colors of both views, '
+    '48-d encoder, 8 epochs. Rates are those of the steps.'
+)
+config = 'bootmae-views_deit-tiny-d48_cifar10'
+benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
+pools = ['avg', 'flatten64']
+seeds = [0]
+options = {
+    'train_cfg.max_epochs': 8,
+    'data_preprocessor.color.type': 'BatchColorJitter',
+    'auto_scale_lr.enable': False,
+}
+batch, lr = 'train_dataloader.batch_size', 'optim_wrapper.optimizer.lr'
+runs = {
+    'batch 64, 3.75e-3': {batch: 64, lr: 3.75e-3},
+    'batch 64, 3.75e-3, the last stage masks a quarter': {
+        batch: 64,
+        lr: 3.75e-3,
+        'model.masking.mask_ratio': [0.75, 0.75, 0.75, 0.25],
+        'model.head.pixel.last_stage': 3,
+    },
+    'batch 128, 5.3e-3': {batch: 128, lr: 5.3e-3},
+    'batch 64, 7.5e-3': {batch: 64, lr: 7.5e-3},
+}
