@@ -58,7 +58,7 @@ READ_KEYS = {
     'train_dataloader': LOADER_KEYS,
     'val_dataloader': LOADER_KEYS,
     'test_dataloader': LOADER_KEYS,
-    'auto_scale_lr': {'enable', 'base_batch_size'},
+    'auto_scale_lr': {'enable', 'base_batch_size', 'rule'},
     'env_cfg': {'cudnn_benchmark', 'mp_cfg', 'dist_cfg', 'resource_limit'},
     'env_cfg.mp_cfg': {'mp_start_method', 'opencv_num_threads'},
     'randomness': {'seed', 'diff_rank_seed', 'deterministic'},

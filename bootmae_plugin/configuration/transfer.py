@@ -1,6 +1,5 @@
 """Which shipped config goes on from the encoder of a run, and what it overrides."""
 
-import math
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,7 @@ FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
 LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
 SEGMENT = 'benchmarks/segmentation/deit-tiny_folder.py'
 # Of a finetuning: steps at least, and the rate of a batch of 64 (docs/choosing.md).
-MIN_STEPS, FINETUNE_LR = 1000, 1e-3
+MIN_STEPS, FINETUNE_LR = 1000, 1e-3  # the rate of a batch of 64
 ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
 # The blocks that a segmentation reads, as shares of the depth: 3, 5, 7 and 11 of 12.
 LEVELS = (1 / 3, 1 / 2, 2 / 3, 1)
@@ -110,9 +109,8 @@ def finetuning(
 ) -> dict[str, Any]:
     """Return overrides that fit the length and the rate of a finetuning to the labels.
 
-    There are at least :data:`MIN_STEPS` steps. The rate of AdamW grows with the square
-    root of the batch (Malladi et al. 2022, arXiv 2205.10287), while that of the config
-    grows in proportion to it.
+    There are at least :data:`MIN_STEPS` steps. The rate grows with the square root of
+    the batch, while that of the config grows in proportion to it.
 
     Args:
         base: The inherited config.
@@ -127,8 +125,9 @@ def finetuning(
         'train_cfg.val_interval': -(-epochs // 10),
         # An epoch of few labels is a step or two.
         'default_hooks.checkpoint.interval': -(-epochs // 100),
-        'optim_wrapper.optimizer.lr': round(FINETUNE_LR * math.sqrt(batch / 64), 6),
-        'auto_scale_lr.base_batch_size': batch,
+        'optim_wrapper.optimizer.lr': FINETUNE_LR,
+        'auto_scale_lr.base_batch_size': 64,
+        'auto_scale_lr.rule': 'sqrt',
     }
 
 

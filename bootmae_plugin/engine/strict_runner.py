@@ -15,6 +15,7 @@ from ..checkpoints.load import compare_keys
 from ..checkpoints.read import state_dict_of
 from ..checkpoints.safe_loaders import keep_content, load_content
 from ..checkpoints.strip import is_stripped
+from ..errors import check
 from ..models.algorithm import BootMAE
 from ..models.targets import TargetGenerator
 from .bootstrap import BootstrapHook
@@ -22,6 +23,8 @@ from .classes import check_checkpoint_classes, check_data_classes
 from .compile import compile_blocks
 from .progress import keep_quiet
 from .unwrap import unwrap_model
+
+RULES = ('linear', 'sqrt')  # of auto_scale_lr
 
 
 def start_gloo() -> None:
@@ -38,6 +41,9 @@ class StrictRunner(Runner):
     * Loading a checkpoint is strict: a missing or superfluous key is an error.
     * The classes of data, head and checkpoint have to agree.
     * Without a GPU, distributed training uses gloo.
+    * ``auto_scale_lr=dict(rule='sqrt', ...)`` scales the learning rate with the square
+      root of the batch, which fits Adam and Muon (Malladi et al. 2022, arXiv
+      2205.10287). The default rule is mmengine's: linear.
     """
 
     def setup_env(self, env_cfg: dict) -> None:
@@ -57,6 +63,24 @@ class StrictRunner(Runner):
                 find_unused_parameters=self.cfg.get('find_unused_parameters', False),
             )
         return super().wrap_model(model_wrapper_cfg, model)
+
+    def scale_lr(self, optim_wrapper, auto_scale_lr: dict | None = None) -> None:
+        """Scale the learning rate to the batch of all processes; see mmengine.
+
+        Raises:
+            UserError: if the rule is unknown.
+        """
+        options = dict(auto_scale_lr or {})
+        rule = options.pop('rule', 'linear')
+        check(
+            rule in RULES,
+            f'unknown auto_scale_lr.rule={rule!r}: choose one of {RULES}',
+        )
+        if rule == 'sqrt' and options.get('enable'):
+            batch = self.world_size * self.cfg.train_dataloader.batch_size
+            # mmengine divides the batch by this: what is left is the square root.
+            options['base_batch_size'] = (batch * options['base_batch_size']) ** 0.5
+        super().scale_lr(optim_wrapper, options)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build a logger that shows only warnings on the terminal; see mmengine."""

@@ -66,7 +66,8 @@ class BlockFSDPStrategy(FSDPStrategy):
 
     Raises:
         UserError: without a launcher; for ``clip_grad``, because mmengine takes the
-            norm of each process' shard alone; and for Muon, which needs whole matrices.
+            norm of each process' shard alone; for Muon, which needs whole matrices; and
+            for ``auto_scale_lr.rule='sqrt'``.
     """
 
     def __init__(self, *, recompute: bool = False, **kwargs) -> None:
@@ -74,6 +75,12 @@ class BlockFSDPStrategy(FSDPStrategy):
         check(
             launcher != 'none',
             'sharded training needs a launcher: bash tools/dist_train.sh CONFIG GPUS',
+        )
+        rule = (kwargs.get('auto_scale_lr') or {}).get('rule', 'linear')
+        check(
+            rule == 'linear',
+            f'auto_scale_lr.rule={rule} does not work with sharded weights: set '
+            'optim_wrapper.optimizer.lr for your batch and auto_scale_lr.enable=False',
         )
         start_gloo()
         if recompute:

@@ -23,7 +23,7 @@ runs = {
         'model.masking.mask_ratio': [0.75, 0.75, 0.75, 0.25],
         'model.head.pixel.last_stage': 3,
     },
-    # The rate that a run with one process gets from the config, which is for 512 images.
+    # What the config, whose rate is for a batch of 512, gives a single process.
     'batch 64, 1.875e-3': {batch: 64, lr: 1.875e-3},
     'batch 128, 5.3e-3': {batch: 128, lr: 5.3e-3},
     'batch 64, 7.5e-3': {batch: 64, lr: 7.5e-3},

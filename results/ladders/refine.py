@@ -1,9 +1,9 @@
 """One more view stage of the shipped encoder: which masks, and pixels or not."""
 
 question = (
-    'One more view stage of 2 epochs, from the shipped 48-d encoder (the first row of '
-    'the table of view stages with colors): mask three quarters and keep the pixels, or '
-    'mask a quarter without them? Batch 256, colors of both views.'
+    'One more view stage of 2 epochs, from the shipped 48-d encoder: mask three '
+    'quarters and keep the pixels, or mask a quarter without them? Batch 256, colors '
+    'of both views.'
 )
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'

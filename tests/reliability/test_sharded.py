@@ -101,3 +101,8 @@ def test_optimizers_that_need_whole_tensors_are_refused(options, reason):
     strategy = object.__new__(BlockFSDPStrategy)
     with pytest.raises(UserError, match=reason):
         strategy.build_optim_wrapper(options)
+
+
+def test_another_rule_of_the_learning_rate_is_refused():
+    with pytest.raises(UserError, match='auto_scale_lr.rule=sqrt does not work'):
+        BlockFSDPStrategy(auto_scale_lr=dict(base_batch_size=512, rule='sqrt'))
