@@ -5,7 +5,7 @@ question = (
     'encoder on nine tenths of the training images of CIFAR-10, batch 128, 5 epochs, '
     'without mixup and cutmix. Rates are for a batch of 512.'
 )
-config = 'deit-tiny-d48_cifar10_fold'
+config = 'results/configs/finetune_fold.py'
 benchmark = 'test'
 pools = []
 seeds = [0]
@@ -20,7 +20,7 @@ options = {
 }
 lr = 'optim_wrapper.optimizer.lr'
 decay = 'optim_wrapper.paramwise_cfg.layer_decay_rate'
-muon = {'config': 'deit-tiny-d48_cifar10_fold-muon'}
+muon = {'config': 'results/configs/finetune_fold-muon.py'}
 runs = {
     'AdamW 1e-3, layer decay .75': {},
     'AdamW 8e-3, layer decay .75': {lr: 8e-3},
