@@ -15,7 +15,7 @@ def rate(work_dir, batch: int, **options) -> float:
     runner = RUNNERS.build(cfg)
     wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     runner.scale_lr(wrapper, options and dict(base_batch_size=64, **options))
-    (scaled,) = {group['lr'] for group in wrapper.param_groups}
+    (scaled,) = {group['lr'] for group in wrapper.optimizer.param_groups}
     return scaled
 
 
