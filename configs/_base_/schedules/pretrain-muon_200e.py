@@ -1,5 +1,4 @@
-# Muon for the matrices of the transformer blocks and AdamW for the rest, at one learning rate. It
-# is for a total batch of 256 and grows with the square root of the batch: 3.75e-3 for 64.
+# Muon for the matrices of the transformer blocks and AdamW for the rest, at one learning rate.
 _base_ = 'pretrain_200e.py'
 
 optim_wrapper = dict(
@@ -7,9 +6,8 @@ optim_wrapper = dict(
     optimizer=dict(
         _delete_=True,
         type='timm.optim.Muon',
-        lr=7.5e-3,
+        lr=1.5e-2,
         betas=(0.9, 0.95),
         weight_decay=0.05,
     ),
 )
-auto_scale_lr = dict(base_batch_size=256, rule='sqrt')
