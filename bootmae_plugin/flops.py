@@ -40,8 +40,7 @@ def stage_costs(model: dict, num_stages: int) -> list[float]:
         # In training mode the statistics of targets are averaged over the processes.
         built, costs, kinds = MODELS.build(model).eval(), {}, []
         for stage in range(1, num_stages + 1):
-            if stage > 1:
-                built.start_stage(stage)
+            built.start_stage(stage)
             branches = [name for name, _ in built.active_branches()]
             kinds.append((*branches, built.masking.mask_ratio))
             if kinds[-1] not in costs:

@@ -14,7 +14,7 @@ FINETUNE = 'benchmarks/finetune/deit-tiny_folder.py'
 LINEAR = 'benchmarks/linear/deit-tiny_folder.py'
 SEGMENT = 'benchmarks/segmentation/deit-tiny_folder.py'
 # Of a finetuning: steps at least, and the rate of a batch of 64 (docs/choosing.md).
-MIN_STEPS, FINETUNE_LR = 1000, 1e-3  # the rate of a batch of 64
+MIN_STEPS, FINETUNE_LR = 1000, 1e-3
 ENCODERS = {'deit': 'MaskedDeiT', 'vit': 'MaskedViT'}
 # The blocks that a segmentation reads, as shares of the depth: 3, 5, 7 and 11 of 12.
 LEVELS = (1 / 3, 1 / 2, 2 / 3, 1)

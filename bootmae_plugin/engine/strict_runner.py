@@ -76,10 +76,11 @@ class StrictRunner(Runner):
             rule in RULES,
             f'unknown auto_scale_lr.rule={rule!r}: choose one of {RULES}',
         )
-        if rule == 'sqrt' and options.get('enable'):
+        base = options.get('base_batch_size')  # mmengine refuses it if it is missing
+        if rule == 'sqrt' and options.get('enable') and base:
             batch = self.world_size * self.cfg.train_dataloader.batch_size
             # mmengine divides the batch by this: what is left is the square root.
-            options['base_batch_size'] = (batch * options['base_batch_size']) ** 0.5
+            options['base_batch_size'] = (batch * base) ** 0.5
         super().scale_lr(optim_wrapper, options)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:

@@ -8,7 +8,7 @@ question = (
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
-seeds = [1, 2]
+seeds = [0, 1, 2]
 options = {
     'model.backbone.init_cfg.type': 'Pretrained',
     'model.backbone.init_cfg.checkpoint': (
