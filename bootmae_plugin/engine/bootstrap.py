@@ -119,8 +119,6 @@ class BootstrapHook(Hook):
             'remove the hook or change the model',
         )
         self._starts = self.starts(runner.max_epochs)
-        for key in (PLAN, WHOLE):  # runs of one second share mmengine's message hub
-            runner.message_hub.runtime_info.pop(key, None)
         if self.restart_schedule:
             self._restart_schedule(runner, 0)  # resuming replaces its state
 

@@ -3,7 +3,6 @@
 import datetime
 import logging
 import re
-import sys
 import time
 
 import torch
@@ -165,8 +164,6 @@ def keep_quiet(logger: MMLogger) -> MMLogger:
     """Show only warnings on the terminal; the log file gets everything."""
     for handler in logger.handlers:
         if type(handler) is logging.StreamHandler:
-            # Runs of one process that start in the same second share a logger.
-            handler.setStream(sys.stdout)
             handler.setLevel(max(handler.level, logging.WARNING))
             handler.addFilter(lambda record: not NOISE.search(record.getMessage()))
     return logger

@@ -6,11 +6,10 @@ from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.logging import MMLogger
 from rich.console import Console
 
 from bootmae_plugin.engine import progress
-from bootmae_plugin.engine.progress import MAX_LINES, ProgressHook, keep_quiet
+from bootmae_plugin.engine.progress import MAX_LINES, ProgressHook
 
 
 class Clock:
@@ -77,15 +76,3 @@ def test_the_time_of_a_validation_is_not_that_of_the_training(clock):
     lines = train(601, clock, validate=(3,))
     assert lines[1] == '  validation: accuracy/top1 50.00'
     assert lines[2].startswith('epoch 6/601') and ' 4 images/s' in lines[2]
-
-
-def test_a_second_run_of_the_same_second_warns_on_its_own_terminal(monkeypatch):
-    """mmengine gives both the logger of the first, whose terminal may be gone."""
-    outputs = []
-    for run in ('first', 'second'):
-        outputs.append(io.StringIO())
-        monkeypatch.setattr('sys.stdout', outputs[-1])
-        logger = keep_quiet(MMLogger.get_instance('two_runs_of_a_second'))
-        logger.warning(f'the {run} run')
-    assert 'the first run' in outputs[0].getvalue()
-    assert 'the second run' in outputs[1].getvalue()
