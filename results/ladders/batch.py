@@ -23,6 +23,12 @@ runs = {
         'model.masking.mask_ratio': [0.75, 0.75, 0.75, 0.25],
         'model.head.pixel.last_stage': 3,
     },
+    'batch 64, 3.75e-3, pixels in the first stage, then masks of a quarter': {
+        batch: 64,
+        lr: 3.75e-3,
+        'model.masking.mask_ratio': [0.75, 0.25],
+        'model.head.pixel.last_stage': 1,
+    },
     # What the config, whose rate is for a batch of 512, gives a single process.
     'batch 64, 1.875e-3': {batch: 64, lr: 1.875e-3},
     'batch 128, 5.3e-3': {batch: 128, lr: 5.3e-3},
