@@ -1,6 +1,7 @@
 """mmengine's Runner with our terminal and compilation, strict about what is loaded."""
 
 import logging
+import time
 from collections.abc import Sequence
 
 import torch
@@ -25,6 +26,8 @@ from .progress import keep_quiet
 from .unwrap import unwrap_model
 
 RULES = ('linear', 'sqrt')  # of auto_scale_lr
+STAMP = '%Y%m%d_%H%M%S'  # mmengine's format for the start of a run
+STARTED: set[str] = set()  # when runs of this process started
 
 
 def start_gloo() -> None:
@@ -37,6 +40,7 @@ class StrictRunner(Runner):
     """mmengine's Runner as our tools use it, without the guards of a run.
 
     * The terminal shows warnings, the log file everything.
+    * Runs that one process starts in the same second are kept apart.
     * ``compile=True`` compiles the transformer blocks, see :func:`compile_blocks`.
     * Loading a checkpoint is strict: a missing or superfluous key is an error.
     * The classes of data, head and checkpoint have to agree.
@@ -47,10 +51,11 @@ class StrictRunner(Runner):
     """
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up the processes; see mmengine."""
+        """Set up the processes and the name of the run; see mmengine."""
         if self.distributed:
             start_gloo()
         super().setup_env(env_cfg)
+        self._timestamp = next_free(self._timestamp)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distributed training; see mmengine."""
@@ -70,18 +75,8 @@ class StrictRunner(Runner):
         Raises:
             UserError: if the rule is unknown.
         """
-        options = dict(auto_scale_lr or {})
-        rule = options.pop('rule', 'linear')
-        check(
-            rule in RULES,
-            f'unknown auto_scale_lr.rule={rule!r}: choose one of {RULES}',
-        )
-        base = options.get('base_batch_size')  # mmengine refuses it if it is missing
-        if rule == 'sqrt' and options.get('enable') and base:
-            batch = self.world_size * self.cfg.train_dataloader.batch_size
-            # mmengine divides the batch by this: what is left is the square root.
-            options['base_batch_size'] = (batch * base) ** 0.5
-        super().scale_lr(optim_wrapper, options)
+        batch = self.world_size * self.cfg.train_dataloader.batch_size
+        super().scale_lr(optim_wrapper, by_rule(auto_scale_lr, batch))
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build a logger that shows only warnings on the terminal; see mmengine."""
@@ -133,6 +128,45 @@ class StrictRunner(Runner):
             compare_keys(model.state_dict(), weights, f'checkpoint {filename}', advice)
         keep_content(filename, content)
         return super().load_checkpoint(filename, map_location, strict)
+
+
+def next_free(stamp: str) -> str:
+    """Return the first time from ``stamp`` on at which no run of this process started.
+
+    mmengine names a run by its config and the second in which it starts. Runs of the
+    same name share the default scope, logger, message hub and visualizer.
+    """
+    while stamp in STARTED:
+        stamp = time.strftime(
+            STAMP, time.localtime(1 + time.mktime(time.strptime(stamp, STAMP)))
+        )
+    STARTED.add(stamp)
+    return stamp
+
+
+def by_rule(auto_scale_lr: dict | None, batch: int) -> dict:
+    """Return the options with which mmengine scales the learning rate by our rule.
+
+    Args:
+        auto_scale_lr: mmengine's options, and ``rule``: 'linear' (default) or 'sqrt'.
+        batch: Images in a step of all processes.
+
+    Raises:
+        UserError: if the rule is unknown.
+    """
+    options = dict(auto_scale_lr or {})
+    rule = options.pop('rule', 'linear')
+    check(
+        rule in RULES,
+        f'unknown auto_scale_lr.rule={rule!r}: choose one of {RULES}',
+    )
+    base = options.get('base_batch_size')  # mmengine refuses it if it is missing
+    if rule == 'sqrt' and options.get('enable') and base:
+        # mmengine divides the batch by this: what is left is the square root.
+        options['base_batch_size'] = (batch * base) ** 0.5
+        message = f'learning rate times the root of {batch} / {base} (rule=sqrt)'
+        print_log(message, 'current')
+    return options
 
 
 def warn_without_hook(model: nn.Module, hooks: Sequence[Hook]) -> None:

@@ -4,7 +4,6 @@ import contextlib
 import errno
 import functools
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -41,8 +40,6 @@ LOST_PEER = re.compile(
     'closed by peer|reset by peer|Broken pipe|remote process exited|Connection refused'
 )
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # or a full quota
-STAMP = '%Y%m%d_%H%M%S'  # mmengine's format for the start of a run
-STARTED: set[str] = set()  # when runs of this process started
 
 
 class GuardedRunner:
@@ -54,7 +51,6 @@ class GuardedRunner:
     * A run resumes exactly from its newest intact checkpoint, also within an epoch. The
       checkpoint is read once.
     * A run that gets a signal saves a checkpoint and ends.
-    * Runs that one process starts in the same second are kept apart.
 
     Args:
         model: Model or its config.
@@ -92,11 +88,6 @@ class GuardedRunner:
             hooks.append(BudgetHook())
         for hook in hooks:
             self.register_hook(hook)
-
-    def setup_env(self, env_cfg: dict) -> None:
-        """Set up the processes and the name of the run; see mmengine."""
-        super().setup_env(env_cfg)
-        self._timestamp = next_free(self._timestamp)
 
     def train(self):
         """Train; see mmengine.
@@ -199,20 +190,6 @@ class GuardedRunner:
 @RUNNERS.register_module()
 class PluginRunner(GuardedRunner, StrictRunner):
     """The runner of our tools: :class:`StrictRunner` with :class:`GuardedRunner`."""
-
-
-def next_free(stamp: str) -> str:
-    """Return the first time from ``stamp`` on at which no run of this process started.
-
-    mmengine names a run by its config and the second in which it starts. Runs of the
-    same name share the default scope, logger, message hub and visualizer.
-    """
-    while stamp in STARTED:
-        stamp = time.strftime(
-            STAMP, time.localtime(1 + time.mktime(time.strptime(stamp, STAMP)))
-        )
-    STARTED.add(stamp)
-    return stamp
 
 
 def ignore_full_disk(write: Callable) -> Callable:

@@ -28,6 +28,6 @@ model = dict(
 )
 data_preprocessor = dict(views=2, augment=dict(scale=(0.4, 1.0)))
 train_dataloader = dict(batch_size=128)
-optim_wrapper = dict(optimizer=dict(lr=3e-2))  # for a batch of 512; 7.5e-3 for 128
+auto_scale_lr = dict(base_batch_size=128)
 train_cfg = dict(max_epochs=9)
 default_hooks = dict(bootstrap=dict(type='BootstrapHook', num_stages=3))

@@ -29,7 +29,7 @@ runs = {
         'model.masking.mask_ratio': [0.75, 0.25],
         'model.head.pixel.last_stage': 1,
     },
-    # What the config, whose rate is for a batch of 512, gives a single process.
+    # The rate of 256 in proportion.
     'batch 64, 1.875e-3': {batch: 64, lr: 1.875e-3},
     'batch 128, 5.3e-3': {batch: 128, lr: 5.3e-3},
     'batch 64, 7.5e-3': {batch: 64, lr: 7.5e-3},

@@ -23,7 +23,7 @@ runs = {
         **colors,
         'model.masks_per_image': 2,
         'train_dataloader.batch_size': 128,
-        'optim_wrapper.optimizer.lr': 3e-2,
+        'auto_scale_lr.base_batch_size': 128,
         'train_cfg.max_epochs': 8,
     },
     'pixels alone': {
