@@ -20,7 +20,7 @@ from .linear_layers import (
 
 SOLVER = 'lbfgs'
 OPTIMIZERS = (*OPTIMIZER_CONFIGS, SOLVER)
-DECAYS = (0.0, 1e-3, 1e-2)
+DECAYS = (0.0, 1e-3, 1e-2, 3e-2)
 # L-BFGS finds the minimum, which SGD from a small start only approaches.
 SOLVER_DECAYS = (1e-5, 1e-4, 1e-3, 1e-2, 1e-1)
 WIDE, FEW = 1024, 1000

@@ -120,12 +120,12 @@ def evaluate(name: str, benchmark: str, digits: str) -> None:
         writer = csv.DictWriter(file, COLUMNS, lineterminator='\n')
         writer.writeheader()
         writer.writerows(kept)
-    words = [SCHEME + name, '--pool', 'avg', 'flatten64', '--csv', str(FIGURES)]
+    words = [SCHEME + name, '--csv', str(FIGURES), '--pool', 'avg', 'flatten64']
     knn.main([digits, *words])
     knn.main([benchmark, *words, '--controls'])
-    linear_probe.main(
-        [benchmark, *words, '--controls', '--epochs', '20', '--seeds', '1']
-    )
+    training = ['--epochs', '20', '--seeds', '1']
+    # The public figures of this encoder are of all tokens.
+    linear_probe.main([benchmark, *words, 'flatten66', '--controls', *training])
 
 
 def write_name(name: str) -> None:
