@@ -13,7 +13,7 @@
 #   new student        default_hooks.bootstrap.student=reset
 #   pixels in stage 1  model.head.pixel.last_stage=1
 #   annealed pixels    model.head.pixel.final_weight=0
-#   small last masks   model.masking.mask_ratio=[0.75,0.75,0.75,0.25] model.head.pixel.last_stage=3
+#   small later masks  model.masking.mask_ratio=[0.75,0.25] model.head.pixel.last_stage=1
 #   branch weight      model.head.view.loss_weight=0.5
 #   predictor          model.head.view.hidden_layers=2 model.head.view.hidden_channels=512
 #   class token        model.neck.view.pool=cls      (dist: the distillation token)

@@ -1,9 +1,9 @@
-"""Small batches, and a last stage that masks little."""
+"""Small batches, and view stages that mask little."""
 
 question = (
-    'How large a batch in a short pretraining, and does a last stage help that masks a '
-    'quarter of the patches, without pixels? View stages, K = 4, colors of both views, '
-    '48-d encoder, 8 epochs. Rates are those of the steps.'
+    'How large a batch in a short pretraining, and do view stages help that mask a '
+    'quarter of the patches and leave the pixels out? K = 4, colors of both views, 48-d '
+    'encoder, 8 epochs. Rates are those of the steps.'
 )
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
