@@ -2,8 +2,8 @@
 
 question = (
     'How large a batch in a short pretraining, and do view stages help that mask a '
-    'quarter of the patches and leave the pixels out? K = 4, colors of both views, 48-d '
-    'encoder, 8 epochs. Rates are those of the steps.'
+    'quarter of the patches and leave the pixels out? View stages, K = 4, colors of '
+    'both views, 48-d encoder, 8 epochs. Rates are those of the steps.'
 )
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
