@@ -1,7 +1,6 @@
 """mmengine's Runner with our terminal and compilation, strict about what is loaded."""
 
 import logging
-import time
 from collections.abc import Sequence
 
 import torch
@@ -26,8 +25,6 @@ from .progress import keep_quiet
 from .unwrap import unwrap_model
 
 RULES = ('linear', 'sqrt')  # of auto_scale_lr
-STAMP = '%Y%m%d_%H%M%S'  # mmengine's format for the start of a run
-STARTED: set[str] = set()  # when runs of this process started
 
 
 def start_gloo() -> None:
@@ -40,7 +37,6 @@ class StrictRunner(Runner):
     """mmengine's Runner as our tools use it, without the guards of a run.
 
     * The terminal shows warnings, the log file everything.
-    * Runs that one process starts in the same second are kept apart.
     * ``compile=True`` compiles the transformer blocks, see :func:`compile_blocks`.
     * Loading a checkpoint is strict: a missing or superfluous key is an error.
     * The classes of data, head and checkpoint have to agree.
@@ -51,11 +47,10 @@ class StrictRunner(Runner):
     """
 
     def setup_env(self, env_cfg: dict) -> None:
-        """Set up the processes and the name of the run; see mmengine."""
+        """Set up the processes; see mmengine."""
         if self.distributed:
             start_gloo()
         super().setup_env(env_cfg)
-        self._timestamp = next_free(self._timestamp)
 
     def wrap_model(self, model_wrapper_cfg: dict | None, model: nn.Module) -> nn.Module:
         """Wrap the model for distributed training; see mmengine."""
@@ -128,20 +123,6 @@ class StrictRunner(Runner):
             compare_keys(model.state_dict(), weights, f'checkpoint {filename}', advice)
         keep_content(filename, content)
         return super().load_checkpoint(filename, map_location, strict)
-
-
-def next_free(stamp: str) -> str:
-    """Return the first time from ``stamp`` on at which no run of this process started.
-
-    mmengine names a run by its config and the second in which it starts. Runs of the
-    same name share the default scope, logger, message hub and visualizer.
-    """
-    while stamp in STARTED:
-        stamp = time.strftime(
-            STAMP, time.localtime(1 + time.mktime(time.strptime(stamp, STAMP)))
-        )
-    STARTED.add(stamp)
-    return stamp
 
 
 def by_rule(auto_scale_lr: dict | None, batch: int) -> dict:

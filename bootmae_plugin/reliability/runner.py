@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import functools
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,6 +41,7 @@ LOST_PEER = re.compile(
     'closed by peer|reset by peer|Broken pipe|remote process exited|Connection refused'
 )
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # or a full quota
+RUNS = itertools.count()  # of this process
 
 
 class GuardedRunner:
@@ -51,6 +53,7 @@ class GuardedRunner:
     * A run resumes exactly from its newest intact checkpoint, also within an epoch. The
       checkpoint is read once.
     * A run that gets a signal saves a checkpoint and ends.
+    * Runs that one process starts in the same second are kept apart.
 
     Args:
         model: Model or its config.
@@ -80,6 +83,12 @@ class GuardedRunner:
         self.resuming = bool(resume)
         # Name and content of the checkpoint to start from; read once, before all else.
         self.given = load_from and (str(load_from), read_checkpoint(load_from))
+        if number := next(RUNS):
+            # mmengine names a run by its config and the second of its start. Runs of
+            # one name share the default scope, logger, message hub and visualizer.
+            file = getattr(kwargs.get('cfg'), 'filename', None) or 'run'
+            name = kwargs.get('experiment_name') or Path(file).stem
+            kwargs['experiment_name'] = f'{name}_{number}'
         # mmengine's hooks ask whether the run resumes; load_or_resume is ours.
         super().__init__(model, work_dir=work_dir, resume=self.resuming, **kwargs)
         self.interruption, self.exact_resume = InterruptHook(), ExactResumeHook()

@@ -15,7 +15,7 @@ from torch.distributed.fsdp.wrap import ModuleWrapPolicy
 
 from ..engine.compile import compile_blocks
 from ..engine.progress import keep_quiet
-from ..engine.strict_runner import by_rule, start_gloo
+from ..engine.strict_runner import start_gloo
 from ..errors import check
 from ..hints import command
 from ..models.layers import BLOCKS
@@ -67,7 +67,7 @@ class BlockFSDPStrategy(FSDPStrategy):
     Raises:
         UserError: without a launcher; for ``clip_grad``, because mmengine takes the
             norm of each process' shard alone; for Muon, which needs whole matrices; and
-            for an unknown ``auto_scale_lr.rule``.
+            for ``auto_scale_lr.rule='sqrt'``.
     """
 
     def __init__(self, *, recompute: bool = False, **kwargs) -> None:
@@ -75,6 +75,12 @@ class BlockFSDPStrategy(FSDPStrategy):
         check(
             launcher != 'none',
             'sharded training needs a launcher: bash tools/dist_train.sh CONFIG GPUS',
+        )
+        rule = (kwargs.get('auto_scale_lr') or {}).get('rule', 'linear')
+        check(
+            rule == 'linear',
+            f'auto_scale_lr.rule={rule} does not work with sharded weights: set '
+            'optim_wrapper.optimizer.lr for your batch and auto_scale_lr.enable=False',
         )
         start_gloo()
         if recompute:
@@ -90,12 +96,6 @@ class BlockFSDPStrategy(FSDPStrategy):
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build a logger that shows only warnings on the terminal; see mmengine."""
         return keep_quiet(super().build_logger(*args, **kwargs))
-
-    def _scale_lr(self) -> None:
-        # A private name of mmengine, which would ignore the rule.
-        batch = self.world_size * self.dispatch_kwargs['train_micro_batch_size_per_gpu']
-        self._auto_scale_lr = by_rule(self._auto_scale_lr, batch)
-        super()._scale_lr()
 
     def compile_model(self, model: nn.Module, compile: dict | bool = False):
         """Compile the transformer blocks, as :class:`PluginRunner` does."""

@@ -45,10 +45,7 @@ EMA = dict(
 )
 
 
-ROOT = dict(auto_scale_lr__rule='sqrt')  # of the batch
-
-
-@pytest.mark.parametrize('options', [ROOT, EMA], ids=['stages', 'ema'])
+@pytest.mark.parametrize('options', [{}, EMA], ids=['stages', 'ema'])
 def test_sharded_training_equals_ddp_through_a_stage_switch(tmp_path, options):
     configs = []
     for name, sharded in (('ddp', False), ('fsdp', True)):
@@ -104,3 +101,8 @@ def test_optimizers_that_need_whole_tensors_are_refused(options, reason):
     strategy = object.__new__(BlockFSDPStrategy)
     with pytest.raises(UserError, match=reason):
         strategy.build_optim_wrapper(options)
+
+
+def test_another_rule_of_the_learning_rate_is_refused():
+    with pytest.raises(UserError, match='auto_scale_lr.rule=sqrt does not work'):
+        BlockFSDPStrategy(auto_scale_lr=dict(base_batch_size=512, rule='sqrt'))
