@@ -8,7 +8,7 @@ question = (
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
-seeds = [0]
+seeds = [0, 1, 2]
 options = {
     'train_cfg.max_epochs': 8,
     'data_preprocessor.color.type': 'BatchColorJitter',
@@ -28,6 +28,14 @@ runs = {
         lr: 3.75e-3,
         'model.masking.mask_ratio': [0.75, 0.25],
         'model.head.pixel.last_stage': 1,
+    },
+    # The opponent without a teacher, in the same time.
+    'batch 64, 3.75e-3, pixels alone': {
+        batch: 64,
+        lr: 3.75e-3,
+        'default_hooks.bootstrap.num_stages': 1,
+        'data_preprocessor.color': None,
+        'train_cfg.max_epochs': 11,
     },
     # The rate of 256 in proportion.
     'batch 64, 1.875e-3': {batch: 64, lr: 1.875e-3},
