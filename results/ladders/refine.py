@@ -1,14 +1,13 @@
 """One more view stage of the shipped encoder: which masks, and pixels or not."""
 
 question = (
-    'One more view stage of 2 epochs, from the shipped 48-d encoder: mask three '
-    'quarters and keep the pixels, or mask a quarter without them? Batch 256, colors '
-    'of both views.'
+    'One more view stage of 4 epochs, from the shipped 48-d encoder: mask three '
+    'quarters and keep the pixels, or mask less without them? Colors of both views.'
 )
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
-seeds = [0, 1, 2]
+seeds = [0]
 options = {
     'model.backbone.init_cfg.type': 'Pretrained',
     'model.backbone.init_cfg.checkpoint': (
@@ -16,15 +15,17 @@ options = {
     ),
     'model.head.view.first_stage': 1,
     'default_hooks.bootstrap.num_stages': 1,
-    'train_cfg.max_epochs': 2,
-    'train_dataloader.batch_size': 256,
+    'train_cfg.max_epochs': 4,
     'data_preprocessor.color.type': 'BatchColorJitter',
 }
+no_pixels = {'model.head.pixel': None, 'find_unused_parameters': False}
 runs = {
-    'masks of a quarter, no pixels': {
-        'model.masking.mask_ratio': 0.25,
-        'model.head.pixel': None,
-        'find_unused_parameters': False,
-    },
+    'masks of a quarter, no pixels': {**no_pixels, 'model.masking.mask_ratio': 0.25},
+    'masks of half, no pixels': {**no_pixels, 'model.masking.mask_ratio': 0.5},
     'masks of three quarters, pixels': {},
+    'masks of a quarter, no pixels, half the rate': {
+        **no_pixels,
+        'model.masking.mask_ratio': 0.25,
+        'auto_scale_lr.base_batch_size': 1024,
+    },
 }

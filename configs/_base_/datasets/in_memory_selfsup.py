@@ -6,7 +6,7 @@ data_preprocessor = dict(
     augment=dict(type='BatchRandomResizedCrop', size=img_size, scale=(0.2, 1.0)),
 )
 train_dataloader = dict(
-    batch_size=64,  # per process; 8 processes give the 512 of the learning rate
+    batch_size=64,  # per process; 8 processes have 512
     num_workers=0,  # a batch is one indexing operation
     persistent_workers=False,
     drop_last=True,
