@@ -1,4 +1,4 @@
-auto_scale_lr = dict(base_batch_size=512, enable=True)
+auto_scale_lr = dict(base_batch_size=512, enable=False)
 custom_imports = dict(
     allow_failed_imports=False, imports=[
         'bootmae_plugin',
@@ -47,9 +47,14 @@ model = dict(
         patch_size=4,
         type='MaskedDeiT'),
     head=dict(
-        pixel=dict(norm_pix=True, type='PixelHead'),
+        pixel=dict(last_stage=3, norm_pix=True, type='PixelHead'),
         view=dict(first_stage=2, type='ViewHead')),
-    masking=dict(mask_ratio=0.75, type='RandomMasking'),
+    masking=dict(mask_ratio=[
+        0.75,
+        0.75,
+        0.75,
+        0.25,
+    ], type='RandomMasking'),
     neck=dict(
         pixel=dict(depth=2, embed_dims=96, num_heads=3, type='MAEDecoder'),
         view=dict(type='PooledTokens')),
@@ -62,7 +67,7 @@ optim_wrapper = dict(
             0.9,
             0.95,
         ),
-        lr=0.015,
+        lr=0.00375,
         type='timm.optim.Muon',
         weight_decay=0.05),
     paramwise_cfg=dict(
@@ -86,9 +91,9 @@ test_dataloader = dict(
             dict(type='PackInputs'),
         ],
         type='InMemoryImages'))
-train_cfg = dict(max_epochs=8, type='EpochBasedTrainLoop')
+train_cfg = dict(max_epochs=24, type='EpochBasedTrainLoop')
 train_dataloader = dict(
-    batch_size=256,
+    batch_size=64,
     collate_fn=dict(type='whole_batch'),
     dataset=dict(
         img_size=32,
