@@ -70,8 +70,20 @@ class StrictRunner(Runner):
         Raises:
             UserError: if the rule is unknown.
         """
-        batch = self.world_size * self.cfg.train_dataloader.batch_size
-        super().scale_lr(optim_wrapper, by_rule(auto_scale_lr, batch))
+        options = dict(auto_scale_lr or {})
+        rule = options.pop('rule', 'linear')
+        check(
+            rule in RULES,
+            f'unknown auto_scale_lr.rule={rule!r}: choose one of {RULES}',
+        )
+        base = options.get('base_batch_size')  # mmengine refuses it if it is missing
+        if rule == 'sqrt' and options.get('enable') and base:
+            batch = self.world_size * self.cfg.train_dataloader.batch_size
+            # mmengine divides the batch by this: what is left is the square root.
+            options['base_batch_size'] = (batch * base) ** 0.5
+            message = f'learning rate times the root of {batch} / {base} (rule=sqrt)'
+            print_log(message, 'current')
+        super().scale_lr(optim_wrapper, options)
 
     def build_logger(self, *args, **kwargs) -> MMLogger:
         """Build a logger that shows only warnings on the terminal; see mmengine."""
@@ -123,31 +135,6 @@ class StrictRunner(Runner):
             compare_keys(model.state_dict(), weights, f'checkpoint {filename}', advice)
         keep_content(filename, content)
         return super().load_checkpoint(filename, map_location, strict)
-
-
-def by_rule(auto_scale_lr: dict | None, batch: int) -> dict:
-    """Return the options with which mmengine scales the learning rate by our rule.
-
-    Args:
-        auto_scale_lr: mmengine's options, and ``rule``: 'linear' (default) or 'sqrt'.
-        batch: Images in a step of all processes.
-
-    Raises:
-        UserError: if the rule is unknown.
-    """
-    options = dict(auto_scale_lr or {})
-    rule = options.pop('rule', 'linear')
-    check(
-        rule in RULES,
-        f'unknown auto_scale_lr.rule={rule!r}: choose one of {RULES}',
-    )
-    base = options.get('base_batch_size')  # mmengine refuses it if it is missing
-    if rule == 'sqrt' and options.get('enable') and base:
-        # mmengine divides the batch by this: what is left is the square root.
-        options['base_batch_size'] = (batch * base) ** 0.5
-        message = f'learning rate times the root of {batch} / {base} (rule=sqrt)'
-        print_log(message, 'current')
-    return options
 
 
 def warn_without_hook(model: nn.Module, hooks: Sequence[Hook]) -> None:
