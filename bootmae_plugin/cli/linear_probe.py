@@ -156,9 +156,9 @@ def evaluate_linear(args: argparse.Namespace) -> None:
         how = 'solved by L-BFGS'
     table = Table(
         title=f'Linear top-1 (%), {how}',
-        caption='rank: effective rank of the training features',
+        caption='fit: on the training images; rank: effective rank of their features',
     )
-    columns = (args.split, 'held out', 'lr', 'decay', 'rank')
+    columns = (args.split, 'fit', 'held out', 'lr', 'decay', 'rank')
     for column in ('pool', 'width', *columns):
         table.add_column(column, justify='left' if column == 'pool' else 'right')
     commands, figures, results = [], {}, []
@@ -171,6 +171,7 @@ def evaluate_linear(args: argparse.Namespace) -> None:
             features.name,
             'x'.join(map(str, features.data.train.shape[1:])),
             f'{result.mean:.2f} ± {result.std:.2f}',
+            f'{result.fit:.2f}',
             f'{result.held_out:.2f}',
             f'{result.rate:g}',
             f'{result.decay:g}',

@@ -37,6 +37,9 @@ class LinearResult(NamedTuple):
             of L-BFGS, which has none.
         decay: Weight decay, chosen likewise.
         held_out: Top-1 on these held-out images, in percent.
+        fit: Top-1 on the training images, in percent, mean over the seeds. Far above
+            ``mean``, the layer overfits and needs more weight decay; close to it, the
+            features are the limit.
     """
 
     mean: float
@@ -45,22 +48,31 @@ class LinearResult(NamedTuple):
     rate: float
     decay: float
     held_out: float
+    fit: float
 
     @classmethod
     def of(
-        cls, scores: list[float], rate: float, decay: float, held_out: float
+        cls,
+        scores: list[float],
+        rate: float,
+        decay: float,
+        held_out: float,
+        fit: float,
     ) -> 'LinearResult':
         """Make one, with mean and spread of the scores."""
         values = torch.tensor(scores, dtype=torch.float64)
         spread = float(values.std(correction=0))
-        return cls(float(values.mean()), spread, scores, rate, decay, held_out)
+        return cls(float(values.mean()), spread, scores, rate, decay, held_out, fit)
 
     @classmethod
     def join(cls, parts: 'Sequence[LinearResult]') -> 'LinearResult':
         """Join probes on different training images; the most frequent choice counts."""
         rate, decay = mode((part.rate, part.decay) for part in parts)
         scores = [score for part in parts for score in part.scores]
-        return cls.of(scores, rate, decay, fmean(part.held_out for part in parts))
+        held_out, fit = (
+            fmean(getattr(part, name) for part in parts) for name in ('held_out', 'fit')
+        )
+        return cls.of(scores, rate, decay, held_out, fit)
 
 
 class Classifiers(Protocol):
@@ -155,11 +167,12 @@ def choose_and_test(
 
     mean, std = mean_and_std(features)
     x, x_test = standardize(features, mean, std), (test - mean) / std
-    tested = []
+    tested, fitted = [], []
     for seed in seeds:
         layer = train(x, y, classes, [best], epochs, seed, torch.arange(len(x)))
         tested += layer.accuracy(x_test, y_test)
-    return LinearResult.of(tested, *best, held_out)
+        fitted += layer.accuracy(x, y)
+    return LinearResult.of(tested, *best, held_out, fmean(fitted))
 
 
 def linear_probe(

@@ -24,8 +24,18 @@ def test_accuracy_of_separable_and_of_random_features():
     assert result.mean == pytest.approx(sum(result.scores) / 3, abs=1e-3)
     again = linear_probe(data, epochs=10, rates=(0.01, 0.1), decays=(0.0,))
     assert again == result  # deterministic
+    assert result.fit > 90
     noise = FeatureSet(torch.randn(300, 8), train[1], torch.randn(100, 8), test[1])
     assert linear_probe(noise, epochs=5, seeds=[0]).mean < 50
+
+
+def test_fit_is_the_accuracy_on_the_training_images():
+    """Wide noise is learned by heart: nothing carries over to the test images."""
+    labels = torch.arange(200) % 4
+    data = FeatureSet(torch.randn(200, 400), labels, torch.randn(200, 400), labels)
+    result = linear_probe(data, epochs=20, seeds=[0, 1], rates=[1.0], decays=[0.0])
+    assert result.fit > 95
+    assert result.mean < 45
 
 
 def test_the_learning_rate_is_chosen_without_the_test_images():
@@ -113,12 +123,12 @@ def test_few_images_are_all_held_out_in_turn(number, tenths):
 
 def test_probes_on_several_subsets_are_joined():
     parts = [
-        LinearResult.of([50.0], 0.1, 0.0, 40.0),
-        LinearResult.of([54.0], 0.3, 1e-3, 44.0),
-        LinearResult.of([58.0], 0.3, 1e-3, 48.0),
+        LinearResult.of([50.0], 0.1, 0.0, 40.0, 60.0),
+        LinearResult.of([54.0], 0.3, 1e-3, 44.0, 70.0),
+        LinearResult.of([58.0], 0.3, 1e-3, 48.0, 80.0),
     ]
     joined = LinearResult.join(parts)
     assert joined.scores == [50.0, 54.0, 58.0]
-    assert (joined.mean, joined.held_out) == (54.0, 44.0)
+    assert (joined.mean, joined.held_out, joined.fit) == (54.0, 44.0, 70.0)
     assert joined.std == pytest.approx((32 / 3) ** 0.5)
     assert (joined.rate, joined.decay) == (0.3, 1e-3)
