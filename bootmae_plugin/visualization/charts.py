@@ -39,7 +39,8 @@ SETTINGS = {
 
 
 @contextmanager
-def _settings() -> Iterator[None]:
+def chart_settings() -> Iterator[None]:
+    """Draw with the settings of all charts."""
     from matplotlib import rc_context
 
     with rc_context(SETTINGS):
@@ -67,7 +68,7 @@ def line_chart(
         lines: Name -> (epochs, values).
         stages: Epochs at which a stage starts, the first excepted.
     """
-    with _settings():
+    with chart_settings():
         # The names stand above the lines: within the axes they would cover some.
         figure, ((axes,),) = new_figure((5.2, 2.6 + 0.17 * len(lines)))
         for number, (name, (x, y)) in enumerate(lines.items()):
@@ -92,7 +93,7 @@ def scatter_chart(
         labels: (N,) whole numbers, or None.
         names: Name of each label.
     """
-    with _settings():
+    with chart_settings():
         figure, ((axes,),) = new_figure((5.2, 4.2))
         if labels is None:
             axes.scatter(*points.T, s=5, linewidths=0, color=COLORS[0])
@@ -118,7 +119,7 @@ def confusion_chart(counts: np.ndarray, names: Sequence[str]) -> str:
     """Draw a confusion matrix (C, C) of counts: rows true, columns predicted."""
     shares = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     size = 2.2 + 0.32 * len(names)
-    with _settings():
+    with chart_settings():
         figure, ((axes,),) = new_figure((size + 0.6, size))
         axes.imshow(shares, cmap='Blues', vmin=0, vmax=1)
         ticks = range(len(names))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -139,9 +140,12 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
         '| run | seeds | epochs | core-hours | linear avg |\n'
         '|---|---:|---:|---:|---:|\n'
         '| base, K = 4 | 2 | 2 | 0.1 ± 0.0 | 51.0 ± 1.4 |\n'
-        '| other | 1 | 2 | 0.1 | 40.0 |\n'
+        '| other | 1 | 2 | 0.1 | 40.0 |\n\n'
+        '![The figures of this table](figures/which.svg)\n'
         '<!-- end -->\nafter\n'
     )
+    figure = (tmp_path / 'figures/which.svg').read_text()
+    assert '<desc>base, K = 4: linear avg 50.0 52.0\nother: linear avg 40.0<' in figure
 
 
 @pytest.mark.parametrize(
@@ -164,7 +168,8 @@ def test_the_cost_of_a_run_is_that_of_its_device(ladder, gpu, cost):
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
         writer.writerow({**dict.fromkeys(COLUMNS, ''), **benchmark})
-    text = tables.table(read_ladder(ladder))
+    found = read_ladder(ladder)
+    text = tables.table(found, tables.values_of(found))
     assert (' 0.05 |' in text and 'GPU-hours' in text) if gpu else ' 0.4 |' in text
 
 
@@ -238,5 +243,13 @@ def test_the_document_shows_the_csv_files(tmp_path, monkeypatch):
     monkeypatch.chdir(ROOT)
     copy = tmp_path / 'results.md'
     copy.write_text(tables.DOCUMENT.read_text())
-    assert tables.rebuild(copy)
+    names = tables.rebuild(copy)
     assert copy.read_text() == tables.DOCUMENT.read_text()
+    shown = tables.DOCUMENT.parent / 'figures'
+    assert {path.stem for path in shown.iterdir()} == set(names)
+    for name in names:  # the drawing itself depends on the version of matplotlib
+        new, old = (
+            folder / f'{name}.svg' for folder in (copy.parent / 'figures', shown)
+        )
+        text = re.compile('<desc>(.*?)</desc>', re.S)
+        assert text.search(new.read_text())[1] == text.search(old.read_text())[1]

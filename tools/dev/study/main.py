@@ -1,4 +1,4 @@
-"""Train and evaluate the runs of the study, and rebuild its tables.
+"""Train and evaluate the runs of the study, and rebuild its tables and figures.
 
     python tools/study.py run results/ladders/views.py --threads 1
     python tools/study.py run results/ladders/views.py --only 'views, K = 4'
@@ -8,7 +8,7 @@
 run     Trains every run of a ladder (resumes it after an interruption) and evaluates it
         on images held out from the training images. A run that is in results/runs.csv
         is skipped. Checkpoints and logs are in work_dirs/study/.
-tables  Writes the tables of docs/results.md from results/*.csv.
+tables  Writes the tables and figures of docs/results.md from results/*.csv.
 """
 
 import argparse

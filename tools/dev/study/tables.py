@@ -1,7 +1,9 @@
-"""Rebuild the tables of ``docs/results.md`` from the CSV files in ``results/``.
+"""Rebuild the tables and figures of ``docs/results.md`` from the CSV files in
+``results/``.
 
 A table stands between ``<!-- table NAME -->`` and ``<!-- end -->``; NAME is a ladder,
-or ``few_labels`` for what ``results/few_labels.sh`` measured.
+or ``few_labels`` for what ``results/few_labels.sh`` measured. Its figure is
+``docs/figures/NAME.svg``.
 """
 
 import re
@@ -10,6 +12,7 @@ from statistics import mean, stdev
 
 from bootmae_plugin.errors import check
 
+from .figures import Values, dot_plot, label_curves, write_figure
 from .ladder import Ladder, Run, read_ladder
 from .runs import RUNS, csv_of, rows
 
@@ -35,76 +38,105 @@ def spread(values: list[float], digits: int = 1) -> str:
     return f'{text} ± {stdev(values):.{digits}f}' if len(values) > 1 else text
 
 
-def figures_of(ladder: Ladder) -> dict[Run, dict[tuple[str, str], float]]:
-    """Return the figures of each finished run by (protocol, pooling)."""
-    figures = {run: {} for run in ladder.runs}
-    folders = {str(run.work_dir): run for run in ladder.runs}
+def finished(ladder: Ladder) -> dict[str, list[Run]]:
+    """Return the runs in ``results/runs.csv``, one for each seed, by name."""
+    noted = {(r['ladder'], r['run'], int(r['seed'])) for r in rows(RUNS)}
+    runs: dict[str, list[Run]] = {run.name: [] for run in ladder.runs}
+    for run in ladder.runs:
+        if (run.ladder, run.name, run.seed) in noted:
+            runs[run.name].append(run)
+    return {name: same for name, same in runs.items() if same}
+
+
+def values_of(ladder: Ladder) -> Values:
+    """Return the figures of each finished run by protocol and pooling."""
+    folders = {str(r.work_dir): r for same in finished(ladder).values() for r in same}
+    found: dict[Run, dict[str, float]] = {}
     for row in rows(csv_of(ladder)):
         run = folders.get(str(Path(row['checkpoint']).parent))
         if run is not None:
-            figures[run][row['protocol'], row['pool']] = float(row['mean'])
-    return {run: found for run, found in figures.items() if found}
+            column = f'{row["protocol"]} {row["pool"]}'
+            found.setdefault(run, {})[column] = float(row['mean'])
+    values: Values = {}
+    columns = sorted({column for figures in found.values() for column in figures})
+    for name, same in finished(ladder).items():
+        for column in columns:
+            seeds = [found[run][column] for run in same if column in found.get(run, {})]
+            if seeds:
+                values.setdefault(name, {})[column] = seeds
+    return values
 
 
-def table(ladder: Ladder) -> str:
+def table(ladder: Ladder, values: Values) -> str:
     """Return the Markdown table of a ladder: a row a run, means over its seeds."""
-    figures = figures_of(ladder)
     trained = {
         (r['run'], int(r['seed'])): r for r in rows(RUNS) if r['ladder'] == ladder.name
     }
-    columns = sorted({key for found in figures.values() for key in found})
+    columns = sorted({column for figures in values.values() for column in figures})
     on_gpu = any(note['gpu_hours'] for note in trained.values())
     cost, label = ('gpu_hours', 'GPU-hours') if on_gpu else ('core_hours', 'core-hours')
-    head = ['run', 'seeds', 'epochs', label, *(f'{a} {b}' for a, b in columns)]
+    head = ['run', 'seeds', 'epochs', label, *columns]
     lines = ['| ' + ' | '.join(head) + ' |', '|---|' + '---:|' * (len(head) - 1)]
-    for name in dict.fromkeys(run.name for run in ladder.runs):
-        same = [
-            run for run in figures if run.name == name and (name, run.seed) in trained
-        ]
-        if not same:
-            continue
-        notes = [trained[name, run.seed] for run in same]
+    for name, figures in values.items():
+        notes = [trained[name, run.seed] for run in finished(ladder)[name]]
         cells = [
             name,
-            str(len(same)),
+            str(len(notes)),
             notes[0]['epochs'],
             spread([float(note[cost]) for note in notes], 2 if on_gpu else 1),
-            *(spread([figures[run][key] for run in same]) for key in columns),
+            *(spread(figures[c]) if c in figures else '' for c in columns),
         ]
         lines.append('| ' + ' | '.join(cells) + ' |')
     return '\n'.join(lines)
 
 
-def few_labels_table() -> str:
-    """Return the Markdown table of ``results/few_labels.csv``: a row for a number."""
-    found: dict[int, dict[tuple[str, str, str], float]] = {}
+def few_labels() -> Values:
+    """Return what ``results/few_labels.csv`` says for each number of labels."""
+    names = {key: column for column, key in FEW_COLUMNS.items()}
+    found: dict[int, dict[str, list[float]]] = {}
     for row in rows(FEW_LABELS):
         number = int(re.search(r'-(\d+)/config.py$', row['config'])[1])
         kind = Path(row['checkpoint']).parent.name.removesuffix(f'-{number}')
         key = (kind or row['checkpoint'], row['protocol'], row['pool'])
-        found.setdefault(number, {})[key] = float(row['mean'])
+        if key in names:
+            found.setdefault(number, {})[names[key]] = [float(row['mean'])]
+    return {
+        str(number): {c: found[number][c] for c in FEW_COLUMNS if c in found[number]}
+        for number in sorted(found)
+    }
+
+
+def few_labels_table(values: Values) -> str:
+    """Return the Markdown table of :func:`few_labels`: a row for a number."""
     lines = ['| labels per class | ' + ' | '.join(FEW_COLUMNS) + ' |']
     lines.append('|---:|' + '---:|' * len(FEW_COLUMNS))
-    for number, figures in sorted(found.items()):
-        cells = (figures.get(key) for key in FEW_COLUMNS.values())
-        texts = ('' if value is None else f'{value:.1f}' for value in cells)
-        lines.append(f'| {number:,} | ' + ' | '.join(texts) + ' |')
+    for number, figures in values.items():
+        texts = (spread(figures[c]) if c in figures else '' for c in FEW_COLUMNS)
+        lines.append(f'| {int(number):,} | ' + ' | '.join(texts) + ' |')
     return '\n'.join(lines)
 
 
 def rebuild(document: Path = DOCUMENT) -> list[str]:
-    """Rewrite the tables of the document; return the names of their ladders."""
+    """Rewrite the tables of the document and its figures; return their names."""
     check(
         document.is_file(), f'no {document}: run this in the top folder of a checkout'
     )
     text, names = document.read_text(), []
 
     def fill(match: re.Match) -> str:
-        names.append(match['name'])
-        if match['name'] == FEW_LABELS.stem:
-            return f'{match[1]}{few_labels_table()}\n{match[3]}'
-        ladder = read_ladder(LADDERS / f'{match["name"]}.py')
-        return f'{match[1]}{ladder.question}\n\n{table(ladder)}\n{match[3]}'
+        name = match['name']
+        names.append(name)
+        if name == FEW_LABELS.stem:
+            values, draw, question = few_labels(), label_curves, ''
+            lines = few_labels_table(values)
+        else:
+            ladder = read_ladder(LADDERS / f'{name}.py')
+            values, draw, question = values_of(ladder), dot_plot, ladder.question
+            lines = table(ladder, values)
+        write_figure(values, document.parent / f'figures/{name}.svg', draw)
+        parts = [question, lines, f'![The figures of this table](figures/{name}.svg)']
+        body = '\n\n'.join(part for part in parts if part)
+        return f'{match[1]}{body}\n{match[3]}'
 
     document.write_text(TABLE.sub(fill, text))
     return names
