@@ -14,6 +14,7 @@
 #   pixels in stage 1  model.head.pixel.last_stage=1
 #   annealed pixels    model.head.pixel.final_weight=0
 #   small later masks  model.masking.mask_ratio=[0.75,0.25] model.head.pixel.last_stage=1
+#     the default of the 48-d encoder; here the later stages take 1.4 times the FLOPs
 #   branch weight      model.head.view.loss_weight=0.5
 #   predictor          model.head.view.hidden_layers=2 model.head.view.hidden_channels=512
 #   class token        model.neck.view.pool=cls      (dist: the distillation token)

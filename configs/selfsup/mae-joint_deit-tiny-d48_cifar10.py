@@ -20,6 +20,5 @@ model = dict(
     ),
     target_generator=None,
 )
-data_preprocessor = dict(color=dict(type='BatchColorJitter'))
 default_hooks = dict(bootstrap=dict(num_stages=1))
 find_unused_parameters = False

@@ -12,6 +12,6 @@ model = dict(
     head=dict(view=dict(_delete_=True, type='UniformityHead', loss_weight=0.01)),
     target_generator=None,
 )
-data_preprocessor = dict(views=1)
+data_preprocessor = dict(views=1, color=None)
 default_hooks = dict(bootstrap=dict(num_stages=1))
 find_unused_parameters = False

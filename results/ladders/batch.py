@@ -5,7 +5,7 @@ question = (
     'quarter of the patches and leave the pixels out? View stages, K = 4, colors of '
     'both views, 48-d encoder, 8 epochs. Rates are those of the steps.'
 )
-config = 'bootmae-views_deit-tiny-d48_cifar10'
+config = 'results/configs/views_d48.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
 seeds = [0, 1, 2]

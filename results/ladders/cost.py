@@ -6,7 +6,7 @@ question = (
     'pass. 48-d encoder, float32; each run takes the time of 8 epochs of the default '
     'with K = 4.'
 )
-config = 'bootmae-views_deit-tiny-d48_cifar10'
+config = 'results/configs/views_d48.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
 seeds = [0]

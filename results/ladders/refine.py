@@ -4,7 +4,7 @@ question = (
     'One more view stage of 4 epochs, from the shipped 48-d encoder: mask three '
     'quarters and keep the pixels, or mask less without them? Colors of both views.'
 )
-config = 'bootmae-views_deit-tiny-d48_cifar10'
+config = 'results/configs/views_d48.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
 seeds = [0]

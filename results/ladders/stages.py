@@ -5,7 +5,7 @@ question = (
     'encoder, batch 256, colors of both views; 32 epochs, 48 of the pixels alone, '
     'without a teacher, and 24 of the methods that encode both views.'
 )
-config = 'bootmae-views_deit-tiny-d48_cifar10'
+config = 'results/configs/views_d48.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
 seeds = [0]

@@ -5,7 +5,7 @@ question = (
     'batch 256, 8 epochs; 12 of the pixels alone, without a teacher, and 6 of the '
     'methods that encode both views, which take about the same time.'
 )
-config = 'bootmae-views_deit-tiny-d48_cifar10'
+config = 'results/configs/views_d48.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
 seeds = [0]

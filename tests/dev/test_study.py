@@ -128,9 +128,13 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
                 mean=figures[run.name, run.seed],
             )
             writer.writerow({**dict.fromkeys(COLUMNS, ''), **row})
+    resumed = found.runs[0].work_dir / '20260102_000000'  # it had nothing to train
+    resumed.mkdir()
+    (resumed / 'run.log').write_text('')
     runs.note(found.runs[0], threads=1)  # again: the row is replaced
     assert len(runs.rows(runs.RUNS)) == 3
-    assert runs.rows(runs.RUNS)[0]['precision'] == 'fp32'
+    assert {row['precision'] for row in runs.rows(runs.RUNS)} == {'fp32'}
+    assert {row['date'] for row in runs.rows(runs.RUNS)} == {'20260101'}
     document = tmp_path / 'results.md'
     text = 'before\n<!-- table which -->\nold\n<!-- end -->\nafter\n'
     document.write_text(text)

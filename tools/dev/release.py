@@ -27,7 +27,7 @@ from bootmae_plugin.errors import check
 from bootmae_plugin.evaluation.results import COLUMNS
 from bootmae_plugin.visualization import RunFiles
 
-from .study.runs import cost_of, rows
+from .study.runs import facts_of, rows
 
 WEIGHTS = Path('weights')
 FIGURES = Path('results/zoo.csv')
@@ -84,16 +84,13 @@ def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> N
     encoder = export_encoder(weights, str(checkpoint))
     target = WEIGHTS / f'{name}.safetensors'
     save_weights({f'backbone.{k}': v.float() for k, v in encoder.items()}, target)
-    log = max(trained.folder.glob('*/*.log'))
     facts = dict(
         sha256=sha256(target),
         bytes=target.stat().st_size,
         parameters=sum(value.numel() for value in encoder.values()),
         epochs=trained.training[-1]['epoch'],
         stages=max(row.get('stage', 1) for row in trained.training),
-        **cost_of(trained, threads),
-        precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
-        date=log.parent.name[:8],
+        **facts_of(trained, threads),
         command=trained.command,
     )
     text = json.dumps(facts, indent=2) + '\n'

@@ -103,7 +103,7 @@ def shape_of(cfg: Config) -> Shape:
         decoder_depth=decoder.depth,
         image=height,
         patch=encoder.geometry.patch_size,
-        mask_ratio=cfg.model.masking.get('mask_ratio', 0.75),
+        mask_ratio=MODELS.build(cfg.model.masking).mask_ratio,  # of the first stage
     )
 
 

@@ -70,15 +70,17 @@ def hours(run: RunFiles) -> float:
     return sum(steps[stage] * median(times[stage]) for stage in steps) / 3600
 
 
-def gpu_of(run: RunFiles) -> str:
-    """Return the name of the GPU that a run trained on, by its log; '' of a CPU."""
-    log = max(run.folder.glob('*/*.log')).read_text()
-    found = GPU.search(log) if 'CUDA available: True' in log else None
-    return found[1] if found else ''
+def last_log(run: RunFiles) -> Path:
+    """Return the log of the last start that trained: a finished run may start again."""
+    files = run.folder.glob('*/vis_data/scalars.json')
+    folders = sorted(path.parents[1] for path in files)
+    check(bool(folders), f'{run.folder} has no log of a training')
+    (log,) = folders[-1].glob('*.log')
+    return log
 
 
-def cost_of(run: RunFiles, threads: int, jobs: int = 1) -> dict[str, float | str]:
-    """Return what a training has cost.
+def facts_of(run: RunFiles, threads: int, jobs: int = 1) -> dict[str, float | str]:
+    """Return what a training has cost, on which device, how and when.
 
     Args:
         run: The run.
@@ -86,13 +88,18 @@ def cost_of(run: RunFiles, threads: int, jobs: int = 1) -> dict[str, float | str
         jobs: Trainings that shared a GPU: each costs its part of the time.
 
     Returns:
-        ``core_hours`` (0 on a GPU), ``gpu_hours`` (0 on a CPU) and ``device``.
+        ``core_hours`` (0 on a GPU), ``gpu_hours`` (0 on a CPU), ``device``,
+        ``precision`` and ``date``.
     """
-    gpu, spent = gpu_of(run), hours(run)
+    log = last_log(run)
+    text, spent = log.read_text(), hours(run)
+    gpu = GPU.search(text) if 'CUDA available: True' in text else None
     return dict(
         core_hours=0.0 if gpu else round(spent * threads, 2),
         gpu_hours=round(spent / jobs, 3) if gpu else 0.0,
-        device=gpu or 'CPU',
+        device=gpu[1] if gpu else 'CPU',
+        precision='fp32' if 'training in float32' in text else 'bf16',
+        date=log.parent.name[:8],
     )
 
 
@@ -115,17 +122,14 @@ def rows(path: Path) -> list[dict]:
 
 
 def note(run: Run, threads: int, jobs: int = 1) -> None:
-    """Write a finished training into ``results/runs.csv``, with :func:`cost_of`."""
+    """Write a finished training into ``results/runs.csv``, with :func:`facts_of`."""
     trained = RunFiles(run.work_dir)
-    log = max(run.work_dir.glob('*/*.log'))
     row = dict(
         ladder=run.ladder,
         run=run.name,
         seed=run.seed,
         epochs=trained.training[-1]['epoch'],
-        **{k: v or '' for k, v in cost_of(trained, threads, jobs).items()},
-        precision='fp32' if 'training in float32' in log.read_text() else 'bf16',
-        date=log.parent.name[:8],
+        **{k: v or '' for k, v in facts_of(trained, threads, jobs).items()},
         commit=get_git_hash(fallback='', digits=10),
         config=run.config,
         options=' '.join(run.words),
