@@ -29,6 +29,14 @@ runs = {
         'model.masking.mask_ratio': [0.75, 0.25],
         'model.head.pixel.last_stage': 1,
     },
+    'batch 64, 3.75e-3, the same with six short view stages': {
+        batch: 64,
+        lr: 3.75e-3,
+        'model.masking.mask_ratio': [0.75, 0.25],
+        'model.head.pixel.last_stage': 1,
+        'default_hooks.bootstrap.num_stages': 7,
+        'default_hooks.bootstrap.boundaries': [2],
+    },
     # The opponent without a teacher, in the same time.
     'batch 64, 3.75e-3, pixels alone': {
         batch: 64,
