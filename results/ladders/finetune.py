@@ -22,11 +22,11 @@ lr = 'optim_wrapper.optimizer.lr'
 decay = 'optim_wrapper.paramwise_cfg.layer_decay_rate'
 muon = {'config': 'results/configs/finetune_fold-muon.py'}
 runs = {
-    'AdamW 1e-3, layer decay .75': {},
-    'AdamW 8e-3, layer decay .75': {lr: 8e-3},
+    'AdamW 1e-3, layer decay .75': {lr: 1e-3},
+    'AdamW 8e-3, layer decay .75': {},
     'Muon 8e-3, layer decay .75': {**muon},
     'Muon 8e-3, layer decay 1': {**muon, decay: 1.0},
-    'AdamW 8e-3, layer decay 1': {lr: 8e-3, decay: 1.0},
+    'AdamW 8e-3, layer decay 1': {decay: 1.0},
     'Muon 2e-2, layer decay .75': {**muon, lr: 2e-2},
     'AdamW 2e-2, layer decay .75': {lr: 2e-2},
     'Muon 8e-3 from random weights': {
