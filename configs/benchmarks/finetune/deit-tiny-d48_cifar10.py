@@ -14,8 +14,8 @@
 #   pretrained   45.9  51.6  53.9  54.0
 #   random       36.3  43.8  47.7  47.8
 #
-# The rate is eight times that of finetune_100e.py: in 5 epochs it gives 71.1 instead of 58.6 on
-# held-out images (docs/results.md, Finetuning).
+# The rate is eight times that of _base_/schedules/finetune_100e.py: in 5 epochs it gives 71.1
+# instead of 58.6 on held-out images (docs/results.md, Finetuning).
 #
 # From random weights: deit-tiny-d48_cifar10_random.py
 # Only the last blocks: ../partial/deit-tiny-d48_cifar10.py
