@@ -85,6 +85,14 @@ def write_log(folder, *parts):
         path.write_text('\n'.join(map(json.dumps, rows)))
 
 
+def test_a_ladder_without_a_finished_run_has_no_figure(ladder, tmp_path):
+    document = tmp_path / 'results.md'
+    document.write_text('<!-- table which -->\n<!-- end -->\n')
+    assert tables.rebuild(document) == ['which']
+    assert 'figures/' not in document.read_text()
+    assert not (tmp_path / 'figures').exists()
+
+
 def test_hours_leave_pauses_out(tmp_path):
     # The process was stopped for an hour in its second half.
     write_log(tmp_path, [(50, 2.0), (100, 2.0), (150, 362.0), (200, 2.0)])

@@ -1,6 +1,7 @@
 """Figures of ``docs/results.md``: SVG files of the numbers in its tables."""
 
 import html
+from collections.abc import Callable
 from pathlib import Path
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -76,7 +77,9 @@ def describe(values: Values) -> str:
     )
 
 
-def write_figure(values: Values, path: Path, draw=dot_plot) -> None:
+def write_figure(
+    values: Values, path: Path, draw: Callable[[Values], 'Figure'] = dot_plot
+) -> None:
     """Draw the values into an SVG file, whose ``desc`` element tells them as text."""
     with chart_settings():
         svg = to_svg(draw(values)).replace('currentColor', GRAY)

@@ -133,8 +133,10 @@ def rebuild(document: Path = DOCUMENT) -> list[str]:
             ladder = read_ladder(LADDERS / f'{name}.py')
             values, draw, question = values_of(ladder), dot_plot, ladder.question
             lines = table(ladder, values)
-        write_figure(values, document.parent / f'figures/{name}.svg', draw)
-        parts = [question, lines, f'![The figures of this table](figures/{name}.svg)']
+        parts = [question, lines]
+        if values:
+            write_figure(values, document.parent / f'figures/{name}.svg', draw)
+            parts.append(f'![The figures of this table](figures/{name}.svg)')
         body = '\n\n'.join(part for part in parts if part)
         return f'{match[1]}{body}\n{match[3]}'
 
