@@ -50,7 +50,8 @@ def finished(ladder: Ladder) -> dict[str, list[Run]]:
 
 def values_of(ladder: Ladder) -> Values:
     """Return the figures of each finished run by protocol and pooling."""
-    folders = {str(r.work_dir): r for same in finished(ladder).values() for r in same}
+    done = finished(ladder)
+    folders = {str(run.work_dir): run for same in done.values() for run in same}
     found: dict[Run, dict[str, float]] = {}
     for row in rows(csv_of(ladder)):
         run = folders.get(str(Path(row['checkpoint']).parent))
@@ -59,7 +60,7 @@ def values_of(ladder: Ladder) -> Values:
             found.setdefault(run, {})[column] = float(row['mean'])
     values: Values = {}
     columns = sorted({column for figures in found.values() for column in figures})
-    for name, same in finished(ladder).items():
+    for name, same in done.items():
         for column in columns:
             seeds = [found[run][column] for run in same if column in found.get(run, {})]
             if seeds:
@@ -73,12 +74,13 @@ def table(ladder: Ladder, values: Values) -> str:
         (r['run'], int(r['seed'])): r for r in rows(RUNS) if r['ladder'] == ladder.name
     }
     columns = sorted({column for figures in values.values() for column in figures})
+    done = finished(ladder)
     on_gpu = any(note['gpu_hours'] for note in trained.values())
     cost, label = ('gpu_hours', 'GPU-hours') if on_gpu else ('core_hours', 'core-hours')
     head = ['run', 'seeds', 'epochs', label, *columns]
     lines = ['| ' + ' | '.join(head) + ' |', '|---|' + '---:|' * (len(head) - 1)]
     for name, figures in values.items():
-        notes = [trained[name, run.seed] for run in finished(ladder)[name]]
+        notes = [trained[name, run.seed] for run in done[name]]
         cells = [
             name,
             str(len(notes)),
