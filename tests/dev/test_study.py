@@ -49,6 +49,7 @@ def test_a_ladder_lists_its_runs_for_each_seed(ladder):
     ]
     assert str(found[0].work_dir) == 'work_dirs/study/which/base-k-4_seed0'
     assert [run.name for run in read_ladder(ladder, ['other']).runs] == ['other'] * 2
+    assert read_ladder(ladder, ['other'], [1]).runs == [found[3]]
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,8 @@ def test_wrong_ladders_are_refused(ladder, change, message):
 def test_missing_ladders_and_runs_are_refused(ladder):
     with pytest.raises(UserError, match="has no run .'third'.: choose of"):
         read_ladder(ladder, ['third'])
+    with pytest.raises(UserError, match='has no seed .2.: choose of .0, 1.'):
+        read_ladder(ladder, seeds=[1, 2])
     with pytest.raises(UserError, match='no ladder'):
         read_ladder(ladder.with_name('missing.py'))
 
@@ -93,29 +96,31 @@ def test_a_ladder_without_a_finished_run_has_no_figure(ladder, tmp_path):
     assert not (tmp_path / 'figures').exists()
 
 
-def test_hours_leave_pauses_out(tmp_path):
+def test_the_time_of_a_step_leaves_pauses_out(tmp_path):
     # The process was stopped for an hour in its second half.
     write_log(tmp_path, [(50, 2.0), (100, 2.0), (150, 362.0), (200, 2.0)])
-    assert runs.hours(RunFiles(tmp_path)) == pytest.approx(200 * 2 / 3600)
+    assert runs.steps_of(RunFiles(tmp_path)) == {1: (200, 2.0)}
 
 
-def test_hours_are_those_of_the_stages(tmp_path):
+def test_each_stage_has_its_steps(tmp_path):
     write_log(tmp_path, [(100, 1.0), (150, 3.0), (200, 3.0), (250, 3.0)])
     path = next(tmp_path.glob('*/vis_data/scalars.json'))
     rows = [json.loads(line) for line in path.read_text().splitlines()]
     for row in rows:
         row['stage'] = 1 if row['step'] <= 100 else 2
     path.write_text('\n'.join(map(json.dumps, rows)))
-    assert runs.hours(RunFiles(tmp_path)) == pytest.approx((100 + 150 * 3) / 3600)
+    assert runs.steps_of(RunFiles(tmp_path)) == {1: (100, 1.0), 2: (150, 3.0)}
+    facts = runs.facts_of(RunFiles(tmp_path), threads=2)
+    assert facts['core_hours'] == round((100 + 150 * 3) * 2 / 3600, 2)
+    assert facts['step_seconds'] == '1 3'
 
 
-def test_hours_count_each_step_once(tmp_path):
+def test_each_step_counts_once(tmp_path):
     # Interrupted after step 100; the resumed run repeats the steps after 50.
     write_log(tmp_path, [(50, 1.0), (100, 1.0)], [(100, 3.0), (150, 2.0)])
-    hours = runs.hours(RunFiles(tmp_path))
-    assert hours == pytest.approx((50 * 1 + 50 * 3 + 50 * 2) / 3600)
+    assert runs.steps_of(RunFiles(tmp_path)) == {1: (150, 2.0)}
     with pytest.raises(UserError, match='holds no log'):
-        runs.hours(RunFiles(tmp_path / 'empty'))
+        runs.steps_of(RunFiles(tmp_path / 'empty'))
 
 
 def test_tables_come_from_the_csv_files(ladder, tmp_path):

@@ -85,15 +85,20 @@ def _word(value) -> str:
     return str(value)
 
 
-def read_ladder(path: str | Path, only: list[str] | None = None) -> Ladder:
+def read_ladder(
+    path: str | Path,
+    only: list[str] | None = None,
+    seeds: list[int] | None = None,
+) -> Ladder:
     """Read a ladder; the file is Python and is executed, as a config is.
 
     Args:
         path: The file.
         only: Names of the runs to keep. Default: all.
+        seeds: Seeds to keep. Default: all.
 
     Raises:
-        UserError: if the file, a key or a name in ``only`` is wrong.
+        UserError: if the file, a key, a name in ``only`` or a seed is wrong.
     """
     path = Path(path)
     check(path.is_file(), f'no ladder {path}: give a file of results/ladders/')
@@ -112,8 +117,13 @@ def read_ladder(path: str | Path, only: list[str] | None = None) -> Ladder:
         not unknown,
         f'{path} has no run {sorted(unknown)}: choose of {list(values["runs"])}',
     )
+    unknown = set(seeds or []) - set(values['seeds'])
+    check(
+        not unknown,
+        f'{path} has no seed {sorted(unknown)}: choose of {values["seeds"]}',
+    )
     runs = []
-    for seed in values['seeds']:
+    for seed in seeds or values['seeds']:
         for name, own in values['runs'].items():
             if only and name not in only:
                 continue

@@ -1,7 +1,7 @@
 """Train and evaluate the runs of the study, and rebuild its tables and figures.
 
     python tools/study.py run results/ladders/views.py --threads 1
-    python tools/study.py run results/ladders/views.py --only 'views, K = 4'
+    python tools/study.py run results/ladders/views.py --only 'views, K = 4' --seeds 1
     python tools/study.py run results/ladders/views.py --jobs 6      # on a GPU
     python tools/study.py tables
 
@@ -29,6 +29,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument('what', choices=['run', 'tables'])
     parser.add_argument('ladder', nargs='?', help='a file of results/ladders/')
     parser.add_argument('--only', nargs='+', help='names of runs; default: all')
+    parser.add_argument('--seeds', nargs='+', type=int, help='default: all')
     parser.add_argument(
         '--threads', type=int, default=1, help='threads of a training; default: 1'
     )
@@ -50,7 +51,8 @@ def study(args: argparse.Namespace) -> None:
         args.ladder is not None, 'run needs a ladder: give a file of results/ladders/'
     )
     check(args.jobs >= 1, f'--jobs {args.jobs} must be at least 1')
-    climb(read_ladder(args.ladder, args.only), args.threads, args.jobs)
+    ladder = read_ladder(args.ladder, args.only, args.seeds)
+    climb(ladder, args.threads, args.jobs)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -24,8 +24,8 @@ from .ladder import TEST, Ladder, Run
 TOOLS = Path(__file__).resolve().parents[2]
 RUNS = Path('results/runs.csv')
 COLUMNS = [
-    *('ladder', 'run', 'seed', 'epochs', 'core_hours', 'gpu_hours', 'device'),
-    *('precision', 'date', 'commit', 'config', 'options'),
+    *('ladder', 'run', 'seed', 'epochs', 'core_hours', 'gpu_hours', 'step_seconds'),
+    *('device', 'precision', 'date', 'commit', 'config', 'options'),
 ]
 GPU = re.compile(r'^ *GPU [\d,]+: (.+)$', re.MULTILINE)  # of mmengine's log
 NOTES = Lock()  # only one thread at a time writes RUNS
@@ -53,11 +53,11 @@ def start(words: list[str], log: Path, threads: int) -> None:
     check(status == 0, f'{words[0]} ended with status {status}: see {log}')
 
 
-def hours(run: RunFiles) -> float:
-    """Estimate the hours of a training from its log.
+def steps_of(run: RunFiles) -> dict[int, tuple[int, float]]:
+    """Return the number of steps of each stage, and the median seconds of one.
 
-    Each step counts once and takes the median time of its stage: neither the time
-    between two trainings counts, nor a pause of the process, nor repeated steps.
+    Each step counts once: neither the time between two trainings counts, nor a pause
+    of the process, nor repeated steps. A training without stages has stage 1.
     """
     check(bool(run.training), f'{run.folder} has no log of a training')
     steps, times = defaultdict(int), defaultdict(list)
@@ -67,7 +67,7 @@ def hours(run: RunFiles) -> float:
         steps[stage] += row['step'] - before
         times[stage].append(row['time'])
         before = row['step']
-    return sum(steps[stage] * median(times[stage]) for stage in steps) / 3600
+    return {stage: (steps[stage], median(times[stage])) for stage in sorted(steps)}
 
 
 def last_log(run: RunFiles) -> Path:
@@ -88,15 +88,17 @@ def facts_of(run: RunFiles, threads: int, jobs: int = 1) -> dict[str, float | st
         jobs: Trainings that shared a GPU: each costs its part of the time.
 
     Returns:
-        ``core_hours`` (0 on a GPU), ``gpu_hours`` (0 on a CPU), ``device``,
-        ``precision`` and ``date``.
+        ``core_hours`` (0 on a GPU), ``gpu_hours`` (0 on a CPU), ``step_seconds`` (one
+        median for each stage), ``device``, ``precision`` and ``date``.
     """
-    log = last_log(run)
-    text, spent = log.read_text(), hours(run)
+    log, steps = last_log(run), steps_of(run)
+    text = log.read_text()
+    spent = sum(number * seconds for number, seconds in steps.values()) / 3600
     gpu = GPU.search(text) if 'CUDA available: True' in text else None
     return dict(
         core_hours=0.0 if gpu else round(spent * threads, 2),
         gpu_hours=round(spent / jobs, 3) if gpu else 0.0,
+        step_seconds=' '.join(f'{seconds:.3g}' for _, seconds in steps.values()),
         device=gpu[1] if gpu else 'CPU',
         precision='fp32' if 'training in float32' in text else 'bf16',
         date=log.parent.name[:8],
