@@ -21,9 +21,9 @@ from .layers import (
     resolve_blocks,
     sincos_pos_embed,
 )
-from .masking import Mask
+from .masking import Mask, RandomMasking
 from .patches import Geometry, PatchEmbed, grid_of
-from .pooling import check_out_type, pool_tokens
+from .pooling import check_out_type, check_patch_drop, pool_tokens
 
 # Keys of an init_cfg of type 'Pretrained', beside its checkpoint; see load_encoder.
 LOADING = ('prefix', 'allow', 'resample_patches')
@@ -44,6 +44,10 @@ class MaskedViT(BaseBackbone):
             matrices, extra tokens close to zero.
         drop_path_rate: Stochastic depth of the last block; earlier blocks have less,
             linearly down to 0. Defaults to 0.
+        patch_drop_rate: Share of the patches of an image that ``forward`` leaves out in
+            training, at random, so a step costs that much less (PatchDropout, Liu et
+            al. 2022). It needs an ``out_type`` without a layout, such as 'avg'.
+            Defaults to 0.
         out_indices: Blocks whose output ``forward`` returns. Defaults to -1, the last.
         out_type: Form of the output of each block: 'raw' tokens (B, E + L, D),
             'featmap' (B, D, rows, cols), 'avg' (mean of the patch tokens), 'grid2x2'
@@ -81,6 +85,7 @@ class MaskedViT(BaseBackbone):
         pos_embed: str = 'sincos',
         init: str = 'mae',
         drop_path_rate: float = 0.0,
+        patch_drop_rate: float = 0.0,
         out_indices: int | Sequence[int] = -1,
         out_type: str = 'avg',
         final_norm: bool = True,
@@ -101,7 +106,9 @@ class MaskedViT(BaseBackbone):
             num_extra_tokens=self.num_extra_tokens,
         )
         check_out_type(out_type, self.geometry)
+        check_patch_drop(patch_drop_rate, out_type)
         self.out_type = out_type
+        self.patch_drop = RandomMasking(patch_drop_rate) if patch_drop_rate else None
         self.out_indices = resolve_blocks(out_indices, depth, 'out_indices')
         self.final_norm, self.frozen_stages = final_norm, frozen_stages
 
@@ -215,15 +222,18 @@ class MaskedViT(BaseBackbone):
         return Latent(self.norm(x), outputs)
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        """Return features of the unmasked images (B, C, H, W).
+        """Return features of images (B, C, H, W), in training without dropped patches.
 
         Returns:
             One feature for each block in ``out_indices``, in the form of ``out_type``.
         """
         grid = grid_of(tuple(images.shape[-2:]), self.geometry.patch_size)
+        mask = None
+        if self.training and self.patch_drop is not None:
+            mask = self.patch_drop(len(images), grid, images.device)
         # A frozen encoder needs no gradients.
         with torch.set_grad_enabled(torch.is_grad_enabled() and not self._all_frozen):
-            tokens, features = self.encode(images, blocks=self.out_indices)
+            tokens, features = self.encode(images, mask, self.out_indices)
         if self.final_norm:
             features[self.num_layers - 1] = tokens
         return tuple(

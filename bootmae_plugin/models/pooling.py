@@ -22,6 +22,7 @@ OUT_TYPES = (
     'flatten',
     'flatten_all',
 )
+WITHOUT_LAYOUT = ('avg', 'cls', 'cls+dist', 'distilled')  # any number of patches
 
 
 def check_out_type(out_type: str, geometry: Geometry) -> None:
@@ -49,6 +50,23 @@ def check_out_type(out_type: str, geometry: Geometry) -> None:
         out_type not in ('cls+dist', 'distilled') or extra == 2,
         f'out_type={out_type!r} needs a distillation token, which only MaskedDeiT has: '
         "choose 'cls'",
+    )
+
+
+def check_patch_drop(rate: float, out_type: str) -> None:
+    """Check that patches may be left out before this pooling.
+
+    Raises:
+        UserError: if the rate is not in [0, 1), or the features need every patch.
+    """
+    check(
+        0 <= rate < 1,
+        f'patch_drop_rate={rate} must be at least 0 and less than 1; 0 keeps all',
+    )
+    check(
+        not rate or out_type in WITHOUT_LAYOUT,
+        f'patch_drop_rate={rate} leaves out patches that out_type={out_type!r} needs: '
+        f'set it to 0, or choose one of {WITHOUT_LAYOUT}',
     )
 
 

@@ -1,9 +1,9 @@
 """What a view stage should predict, and with which predictor."""
 
 question = (
-    'What should a view stage predict, and with which predictor? The config of the 48-d '
-    'encoder (K = 4, masks of a quarter without pixels after stage 1), batch 64, 8 '
-    'epochs.'
+    'What should a view stage predict, and with which predictor? The config of the '
+    '48-d encoder (K = 4, masks of a quarter without pixels after stage 1), batch 64, '
+    '8 epochs.'
 )
 config = 'bootmae-views_deit-tiny-d48_cifar10'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'

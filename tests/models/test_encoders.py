@@ -63,6 +63,21 @@ def test_masked_tokens_are_those_of_the_visible_patches():
         assert torch.allclose(model.encode(images, mask).tokens[b], expected, atol=1e-5)
 
 
+def test_patches_are_left_out_in_training_alone():
+    images, whole = torch.randn(2, 3, 32, 32), small().eval()
+    model = small(patch_drop_rate=0.75)
+    model.load_state_dict(whole.state_dict())
+    torch.manual_seed(0)
+    mask = RandomMasking(0.75)(2, (8, 8), images.device)
+    assert mask.ids_keep.shape == (2, 16)
+    expected = whole.encode(images, mask).tokens[:, 2:].mean(1)
+    torch.manual_seed(0)
+    trained = model.train()(images)[0]
+    assert torch.allclose(trained, expected, atol=1e-6)
+    assert torch.equal(model.eval()(images)[0], whole(images)[0])
+    assert not torch.allclose(trained, whole(images)[0], atol=1e-3)
+
+
 @pytest.mark.parametrize('masked', [True, False])
 def test_position_embedding_matters_masked_and_unmasked(masked):
     model = small().eval()
@@ -159,6 +174,8 @@ def test_layer_depth_for_layer_wise_decay():
         (dict(out_indices=12), ['12', '0 to 2']),
         (dict(frozen_stages=4), ['frozen_stages=4', '3 blocks']),
         (dict(pos_embed='rope'), ['rope', 'sincos']),
+        (dict(patch_drop_rate=1.0), ['patch_drop_rate=1.0', 'less than 1']),
+        (dict(patch_drop_rate=0.5, out_type='flatten'), ['flatten', 'cls+dist']),
     ],
 )
 def test_bad_input_is_one_clear_line(kwargs, words):
