@@ -30,17 +30,21 @@ runs = {
     'Muon 8e-3, layer decay .75': {**muon},
     'Muon 8e-3, layer decay 1': {**muon, decay: 1.0},
     'AdamW 8e-3, layer decay 1': {decay: 1.0},
-    'Muon 2e-2, layer decay .75': {**muon, lr: 2e-2},
-    'AdamW 2e-2, layer decay .75': {lr: 2e-2},
-    'Muon 8e-3, layer decay .75, no drop path': {**muon, drop_path: 0.0},
-    # Half of the patches, for about the same time.
-    'Muon 8e-3, layer decay .75, no drop path, half of the patches': {
+    'Muon 8e-3, layer decay 1, no drop path': {
         **muon,
+        decay: 1.0,
+        drop_path: 0.0,
+    },
+    # Half of the patches, for about the same time.
+    'Muon 8e-3, layer decay 1, no drop path, half of the patches': {
+        **muon,
+        decay: 1.0,
         drop_path: 0.0,
         patch_drop: 0.5,
         epochs: 9,
         'train_cfg.val_interval': 9,
     },
+    'Muon 2e-2, layer decay 1': {**muon, decay: 1.0, lr: 2e-2},
     'Muon 8e-3 from random weights': {
         **muon,
         'model.backbone.init_cfg': None,
