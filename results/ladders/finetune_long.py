@@ -3,8 +3,8 @@
 question = (
     'What regularizes a longer finetuning? The shipped 48-d encoder on nine tenths of '
     'the training images of CIFAR-10, batch 128, by the recipe that won with 5 epochs '
-    '(Muon 8e-3, no layer decay, no drop path); about the same time each, with random weights '
-    'that of the pretraining as well.'
+    '(Muon 8e-3, no layer decay, no drop path); about the same time each, with random '
+    'weights that of the pretraining as well.'
 )
 config = 'results/configs/finetune_fold-muon.py'
 benchmark = 'test'
