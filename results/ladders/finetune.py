@@ -45,6 +45,18 @@ runs = {
         'train_cfg.val_interval': 9,
     },
     'Muon 2e-2, layer decay 1': {**muon, decay: 1.0, lr: 2e-2},
+    'Muon 2e-2, layer decay 1, no drop path': {
+        **muon,
+        decay: 1.0,
+        drop_path: 0.0,
+        lr: 2e-2,
+    },
+    'Muon 4e-2, layer decay 1, no drop path': {
+        **muon,
+        decay: 1.0,
+        drop_path: 0.0,
+        lr: 4e-2,
+    },
     'Muon 8e-3 from random weights': {
         **muon,
         'model.backbone.init_cfg': None,
