@@ -15,7 +15,7 @@ runs = {
 
 With ``benchmark = 'test'`` the runs are classifiers: ``tools/test.py`` tests each by
 its own config, whose test images should be held out from the training images
-(``results/configs/finetune_fold.py``).
+(``results/configs/fold.py``).
 """
 
 import re
