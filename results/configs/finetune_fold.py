@@ -19,4 +19,5 @@ optim_wrapper = dict(
     ),
     paramwise_cfg=dict(layer_decay_rate=0.75),
 )
+auto_scale_lr = dict(base_batch_size=512, rule='linear')
 train_cfg = dict(max_epochs=10)
