@@ -3,7 +3,7 @@
     python tools/benchmark.py                          # everything but quality
     python tools/benchmark.py steps stages             # some of it
     python tools/benchmark.py steps --device cuda --batch 512 1024 2048
-    python tools/benchmark.py quality                  # an hour; time to equal quality
+    python tools/benchmark.py quality                  # time to equal quality
 
 On 2 CPU cores that calculate in bfloat16 everything takes about 14 minutes, `steps`
 alone 9; a machine that only emulates bfloat16 is measured in float32.
