@@ -21,8 +21,6 @@
 #     45.67 +- .07  44.46 +- .04  47.75 +- .18  57.11 +- .26  58.05 +- .08
 #   20-NN top-1 (tools/knn.py, same arguments; in brackets: untrained encoder):
 #     avg 41.8 (31.8), cls 38.6 (31.4), flatten64 52.0 (38.7)
-#   finetuned for 4 epochs 54.0, from random weights 47.8: see
-#     benchmarks/finetune/deit-tiny-d48_cifar10.py
 #   K = 1 against K = 3 at 12 epochs (an earlier pair in float32, with fewer learning rates
 #     in the probe; poolings in the order above):
 #     K = 1  45.0, 45.7, 48.6, 57.3, 58.1     K = 3  45.6, 45.3, 48.0, 56.0, 58.5
