@@ -7,6 +7,7 @@ from mmengine.config import Config
 from mmpretrain.registry import RUNNERS
 
 from ..configuration.configs import load_runner_config
+from ..reliability.runner import AUTO
 from .common import add_common_arguments, run
 from .outcome import given_command, make_parser
 
@@ -17,9 +18,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--resume',
         nargs='?',
-        const='auto',
+        const=AUTO,
         help='continue from the given checkpoint; without one, from the newest in the '
-        'work dir',
+        'work dir, or else start',
     )
     parser.add_argument(
         '--amp',
@@ -49,9 +50,10 @@ def merge_args(cfg: Config, args: argparse.Namespace) -> None:
         cfg.val_cfg = cfg.val_dataloader = cfg.val_evaluator = None
     if args.amp:
         cfg.optim_wrapper.type = 'mmpretrain.Bf16OptimWrapper'
-    if args.resume is not None:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
+    if args.resume == AUTO:
+        cfg.resume = AUTO
+    elif args.resume is not None:
+        cfg.resume, cfg.load_from = True, args.resume
     if args.auto_scale_lr:
         cfg.auto_scale_lr.enable = True
 

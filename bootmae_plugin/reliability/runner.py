@@ -41,6 +41,7 @@ LOST_PEER = re.compile(
     'closed by peer|reset by peer|Broken pipe|remote process exited|Connection refused'
 )
 DISK_FULL = (errno.ENOSPC, errno.EDQUOT)  # or a full quota
+AUTO = 'auto'  # resume from the newest checkpoint
 RUNS = itertools.count()  # of this process
 
 
@@ -61,7 +62,8 @@ class GuardedRunner:
         load_from: Checkpoint to load or, with ``resume``, to continue from. It is read
             before anything is built. Defaults to None.
         resume: Continue a run, from ``load_from`` or else from the newest checkpoint of
-            the work dir. Defaults to False.
+            the work dir. ``'auto'``: from the newest checkpoint; while there is none,
+            start from ``load_from`` as without ``resume``. Defaults to False.
         **kwargs: See mmengine's runners.
     """
 
@@ -78,7 +80,10 @@ class GuardedRunner:
         guard_work_dir(kwargs.get('cfg'), Path(work_dir))
         register_safe_loaders()
         keep_freed_memory()
-        if isinstance(resume, str):
+        self.origin = None  # where a run without a checkpoint of its own starts
+        if resume == AUTO:
+            self.origin, load_from = load_from, None
+        elif isinstance(resume, str):
             load_from = resume
         self.resuming = bool(resume)
         # Name and content of the checkpoint to start from; read once, before all else.
@@ -175,6 +180,9 @@ class GuardedRunner:
         resuming, self.resuming = self.resuming, False
         if resuming and given is None:
             given = agree_on_newest_checkpoint(self.work_dir)
+            if given is None and self.origin:
+                self._resume = resuming = False
+                given = str(self.origin), read_checkpoint(self.origin)
         if given is None:
             return
         keep_content(*given)  # mmengine loads by name

@@ -21,6 +21,15 @@ alone = {'data_preprocessor.batch_augments': None}
 half = {'model.backbone.patch_drop_rate': 0.5, 'train_cfg.max_epochs': 40}
 runs = {
     'half of the patches': {**alone, **half},
+    # From its last checkpoint: it saw half of the patches, but is tested with all.
+    'half of the patches, then four epochs of all': {
+        **alone,
+        'load_from': (
+            'work_dirs/study/finetune_long/half-of-the-patches_seed0/epoch_40.pth'
+        ),
+        'train_cfg.max_epochs': 4,
+        'optim_wrapper.optimizer.lr': 5e-4,
+    },
     'half of the patches, mixup and cutmix': half,
     'all patches': alone,
     # The time of the pretraining, too: 1.8 core-hours, 30 epochs of all patches.

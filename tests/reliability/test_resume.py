@@ -174,6 +174,25 @@ def test_a_resumed_checkpoint_is_read_once(named, whole_reads, tmp_path):
     assert whole_reads == ['epoch_1.pth']
 
 
+def test_a_resumable_run_starts_from_load_from(tmp_path):
+    given = train(tmp_path / 'other', epochs=1, stages=1) / 'epoch_1.pth'
+    run = tmp_path / 'run'
+
+    def start(epochs):
+        cfg = tiny_config(run, epochs, stages=1, load_from=str(given))
+        cfg.optim_wrapper.optimizer.lr = 0.0
+        train(run, resume='auto', cfg=cfg)
+        return read_checkpoint(run / f'epoch_{epochs}.pth')
+
+    first = start(1)
+    theirs = read_checkpoint(given)['state_dict']
+    for name, weight in first['state_dict'].items():
+        torch.testing.assert_close(weight, theirs[name], msg=name)
+    assert first['meta']['iter'] == 4  # it does not resume the given one
+    assert start(2)['meta']['iter'] == 8  # but its own
+    assert len(losses(run)) == 8
+
+
 def test_a_broken_checkpoint_is_refused_before_anything_is_built(tmp_path):
     (tmp_path / 'broken.pth').write_bytes(b'broken')
     cfg = tiny_config(tmp_path / 'run', load_from=str(tmp_path / 'broken.pth'))
