@@ -1,4 +1,4 @@
-auto_scale_lr = dict(base_batch_size=512, enable=False)
+auto_scale_lr = dict(base_batch_size=256, enable=True, rule='sqrt')
 custom_imports = dict(
     allow_failed_imports=False, imports=[
         'bootmae_plugin',
@@ -47,11 +47,9 @@ model = dict(
         patch_size=4,
         type='MaskedDeiT'),
     head=dict(
-        pixel=dict(last_stage=3, norm_pix=True, type='PixelHead'),
+        pixel=dict(last_stage=1, norm_pix=True, type='PixelHead'),
         view=dict(first_stage=2, type='ViewHead')),
     masking=dict(mask_ratio=[
-        0.75,
-        0.75,
         0.75,
         0.25,
     ], type='RandomMasking'),
@@ -67,7 +65,7 @@ optim_wrapper = dict(
             0.9,
             0.95,
         ),
-        lr=0.00375,
+        lr=0.0075,
         type='timm.optim.Muon',
         weight_decay=0.05),
     paramwise_cfg=dict(
@@ -91,7 +89,7 @@ test_dataloader = dict(
             dict(type='PackInputs'),
         ],
         type='InMemoryImages'))
-train_cfg = dict(max_epochs=24, type='EpochBasedTrainLoop')
+train_cfg = dict(max_epochs=80, type='EpochBasedTrainLoop')
 train_dataloader = dict(
     batch_size=64,
     collate_fn=dict(type='whole_batch'),
