@@ -1,0 +1,39 @@
+"""Which optimizer and rate finetune best for segmentation, on validation images."""
+
+question = (
+    'Which optimizer, learning rate and layer decay finetune best for segmentation? '
+    'DeiT-Tiny, pretrained by results/configs/bootmae-views_deit-tiny_camvid.py on the '
+    'training images of CamVid, with UPerNet; 8 epochs, validation images. Rates are '
+    'for a batch of 8.'
+)
+config = 'results/configs/camvid_val.py'
+benchmark = 'test'
+pools = []
+seeds = [0]
+pretrained = 'work_dirs/bootmae-views_deit-tiny_camvid/epoch_160.pth'
+options = {
+    'model.backbone.init_cfg.checkpoint': pretrained,
+    'train_cfg.max_epochs': 8,
+    'train_dataloader.num_workers': 0,
+    'train_dataloader.persistent_workers': False,
+}
+muon = {
+    'optim_wrapper.constructor': 'mmpretrain.MuonLayerDecayConstructor',
+    'optim_wrapper.optimizer._delete_': True,
+    'optim_wrapper.optimizer.type': 'timm.optim.Muon',
+    'optim_wrapper.optimizer.weight_decay': 0.05,
+    'optim_wrapper.optimizer.betas': [0.9, 0.95],
+    'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+}
+rate = 'optim_wrapper.optimizer.lr'
+runs = {
+    'AdamW 1.5e-3, layer decay .9': {},
+    'Muon 1.5e-3, layer decay 1': {**muon, rate: 1.5e-3},
+    'Muon 4e-3, layer decay 1': {**muon, rate: 4e-3},
+    'AdamW 1.5e-3 from random weights': {'model.backbone.init_cfg': None},
+    'Muon 1.5e-3 from random weights': {
+        **muon,
+        rate: 1.5e-3,
+        'model.backbone.init_cfg': None,
+    },
+}
