@@ -12,6 +12,7 @@ from mmpretrain.registry import RUNNERS
 
 from bootmae_plugin import UserError
 from bootmae_plugin.checkpoints.read import read_checkpoint
+from bootmae_plugin.cli.train import merge_args, parse_args
 from bootmae_plugin.engine import autocast
 from tests.reliability.resuming import assert_same, losses, train
 from tests.tiny import ROOT, tiny_config
@@ -181,7 +182,8 @@ def test_a_resumable_run_starts_from_load_from(tmp_path):
     def start(epochs):
         cfg = tiny_config(run, epochs, stages=1, load_from=str(given))
         cfg.optim_wrapper.optimizer.lr = 0.0
-        train(run, resume='auto', cfg=cfg)
+        merge_args(cfg, parse_args([cfg.filename, '--resume']))
+        train(run, resume=cfg.resume, cfg=cfg)
         return read_checkpoint(run / f'epoch_{epochs}.pth')
 
     first = start(1)
