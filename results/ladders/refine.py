@@ -23,6 +23,16 @@ options = {
 no_pixels = {'model.head.pixel': None, 'find_unused_parameters': False}
 runs = {
     'masks of a quarter, no pixels': {**no_pixels, 'model.masking.mask_ratio': 0.25},
+    # Crops nearer to the whole image, which the evaluation sees; the teacher keeps the
+    # crops that it was trained on.
+    'masks of a quarter, no pixels, crops of .6 to 1': {
+        **no_pixels,
+        'model.masking.mask_ratio': 0.25,
+        'data_preprocessor.augment.scale': [0.6, 1.0],
+        'data_preprocessor.second_view.type': 'BatchRandomResizedCrop',
+        'data_preprocessor.second_view.size': 32,
+        'data_preprocessor.second_view.scale': [0.2, 1.0],
+    },
     'masks of half, no pixels': {**no_pixels, 'model.masking.mask_ratio': 0.5},
     'masks of three quarters, pixels': {},
     'masks of a quarter, no pixels, half the rate': {
