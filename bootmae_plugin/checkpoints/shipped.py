@@ -8,6 +8,7 @@ from ..errors import check
 
 SCHEME = 'bootmae_plugin://'
 FOLDER = Path(__file__).parents[1] / '.mim/weights'
+LARGE = 'large'  # folder of the files that are in the repository, but not in the wheel
 
 
 def sha256(path: Path) -> str:
@@ -18,24 +19,32 @@ def sha256(path: Path) -> str:
 def shipped_weights(address: str) -> Path:
     """Return the file of an address, after a look at its checksum.
 
+    The config of its run is ``FOLDER/NAME.py``.
+
     Args:
         address: ``bootmae_plugin://NAME``, where NAME is that of the model.
 
     Raises:
-        UserError: if no such weights ship with this version, or the file is damaged.
+        UserError: if there are no such weights, or the file is damaged, or it is too
+            large for the wheel and was not put there.
     """
     name = address.removeprefix(SCHEME)
-    names = sorted(path.stem for path in FOLDER.glob('*.safetensors'))
+    names = sorted(path.stem for path in FOLDER.glob('*.json'))
     check(
         name in names,
         f'this version ships no weights {address}, but those of '
         f'{", ".join(names) or "no model"}: give one of them, or a file',
     )
-    path = FOLDER / f'{name}.safetensors'
-    expected = json.loads(path.with_suffix('.json').read_text('utf-8'))['sha256']
+    facts = json.loads((FOLDER / f'{name}.json').read_text('utf-8'))
+    file = f'{name}.safetensors'
+    path, again = FOLDER / file, 'install bootmae_plugin again'
+    if not path.is_file():
+        path = FOLDER / LARGE / file
+        again = f'copy weights/{LARGE}/{file} of the repository to {path}'
+        size = f'{facts["bytes"] / 1e6:.0f} MB'
+        check(path.is_file(), f'{address} ({size}) is not in the wheel: {again}')
     check(
-        sha256(path) == expected,
-        f'{path} is damaged (its SHA-256 is not that of {name}.json): install '
-        'bootmae_plugin again',
+        sha256(path) == facts['sha256'],
+        f'{path} is damaged (its SHA-256 is not that of {name}.json): {again}',
     )
     return path

@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from mmengine.config import Config
 
+from ..checkpoints import shipped
 from ..checkpoints.run_config import read_config
-from ..checkpoints.shipped import SCHEME, shipped_weights
 from ..errors import check
 from ..reliability.work_dir import newest_checkpoint
 
@@ -37,11 +37,12 @@ def open_run(path: str | Path) -> Run:
     Raises:
         UserError: if there is no run, or it has no checkpoint yet.
     """
-    if str(path).startswith(SCHEME):
-        path = shipped_weights(str(path))
+    if str(path).startswith(shipped.SCHEME):
+        path = shipped.shipped_weights(str(path))
+        config = shipped.FOLDER / f'{path.stem}.py'
         # Nothing is written into the package, but below the current folder.
         folder = Path(path.stem)
-        return Run(folder, Config(read_config(path.with_suffix('.py'))), path)
+        return Run(folder, Config(read_config(config)), path)
     path = Path(path)
     check(path.exists(), f'run {path} does not exist: give the folder of a training')
     folder = path if path.is_dir() else path.parent

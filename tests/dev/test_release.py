@@ -25,7 +25,7 @@ from tests.tiny import ROOT, TINY, tiny_config
 
 NAME = 'bootmae_deit-tiny_digits'
 ADDRESS = f'bootmae_plugin://{NAME}'
-SHIPPED = sorted((ROOT / 'weights').glob('*.safetensors'))
+SHIPPED = sorted((ROOT / 'weights').glob('*.json'))
 
 
 def write_run(folder, epochs=2):
@@ -139,6 +139,44 @@ def test_damaged_and_missing_weights_are_refused(released):
         read_checkpoint('bootmae_plugin://x')
 
 
+def test_a_large_encoder_is_stored_in_half_precision_outside_of_the_wheel(
+    released, tmp_path, monkeypatch
+):
+    top, _ = released
+    encoder = write_run(tmp_path / 'run')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(shipped, 'FOLDER', tmp_path / 'weights')
+    monkeypatch.setattr(release, 'FOR_WHEEL', 4)
+    release.write_files(RunFiles(tmp_path / 'run'), NAME, str(top / 'a.py'), 1)
+    path = tmp_path / f'weights/large/{NAME}.safetensors'
+    weights = read_checkpoint(ADDRESS)
+    assert weights.keys() == {f'backbone.{key}' for key in encoder}
+    assert all(
+        torch.equal(weights[f'backbone.{k}'], v.half()) for k, v in encoder.items()
+    )
+    model = MODELS.build(dict(tiny_config('x').model.backbone))
+    load_encoder(model, ADDRESS)
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, encoder[key].half().float()), key
+    run = open_run(ADDRESS)
+    assert run.checkpoint == path and run.config.model.type == 'BootMAE'
+    path.unlink()  # as in the wheel
+    with pytest.raises(
+        UserError, match=r'MB\) is not in the wheel: copy weights/large/'
+    ):
+        read_checkpoint(ADDRESS)
+
+
+def test_the_check_has_the_architecture_of_the_encoder(released):
+    top, _ = released
+    digits = ROOT / 'configs/benchmarks/linear/deit-tiny_digits.py'
+    assert release.same_arch(NAME, str(top / 'b.py')) == []
+    options = release.same_arch(NAME, str(digits))
+    assert options[0] == '--cfg-options'
+    width = TINY['model.backbone.arch']['embed_dims']
+    assert f'model.backbone.arch.embed_dims={width}' in options
+
+
 def test_an_unfinished_run_is_not_released(released, tmp_path):
     write_run(tmp_path / 'run', epochs=1)
     with pytest.raises(UserError, match='has trained 1 of 2 epochs'):
@@ -149,6 +187,7 @@ def test_an_unfinished_run_is_not_released(released, tmp_path):
 def test_the_shipped_encoders_have_their_figures(tmp_path, monkeypatch):
     """k-NN on the 360 held-out digits, as in results/zoo.csv; two images may differ."""
     monkeypatch.setattr(shipped, 'FOLDER', ROOT / 'weights')  # not that of the others
+    monkeypatch.chdir(ROOT)
     figures = list(csv.DictReader((ROOT / 'results/zoo.csv').open()))
     for path in SHIPPED:
         address = f'bootmae_plugin://{path.stem}'
@@ -161,14 +200,15 @@ def test_the_shipped_encoders_have_their_figures(tmp_path, monkeypatch):
         cache, out = str(tmp_path / 'cache'), tmp_path / f'{path.stem}.csv'
         pools = [row['pool'] for row in asked]
         words = ['--pool', *pools, '--cache', cache, '--csv', str(out)]
-        knn.main([str(ROOT / release.CHECK), address, *words])
+        check = str(ROOT / release.CHECK)
+        knn.main([check, address, *words, *release.same_arch(path.stem, check)])
         again = list(csv.DictReader(out.open()))
         for old, new in zip(asked, again, strict=True):
             assert abs(float(old['mean']) - float(new['mean'])) <= 0.6
         model = get_model(path.stem, pretrained=True)
         weights = read_checkpoint(address)
         key = 'backbone.blocks.0.attn.qkv.weight'
-        assert torch.equal(model.state_dict()[key], weights[key])
+        assert torch.equal(model.state_dict()[key], weights[key].float())
         assert Config.fromfile(path.with_suffix('.py')).train_cfg.max_epochs > 0
 
 
