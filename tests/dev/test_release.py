@@ -177,6 +177,19 @@ def test_the_check_has_the_architecture_of_the_encoder(released):
     assert f'model.backbone.arch.embed_dims={width}' in options
 
 
+def test_without_controls_their_older_figures_are_kept(released, monkeypatch, tmp_path):
+    top = shutil.copytree(released[0], tmp_path / 'copy')
+    monkeypatch.chdir(top)
+    before = list(csv.DictReader((top / 'results/zoo.csv').open()))
+    asked = []
+    monkeypatch.setattr(release.knn, 'main', asked.append)
+    monkeypatch.setattr(release.linear_probe, 'main', asked.append)
+    release.evaluate(NAME, 'a.py', 'b.py', controls=False)
+    assert len(asked) == 3 and not any('--controls' in words for words in asked)
+    kept = list(csv.DictReader((top / 'results/zoo.csv').open()))
+    assert kept == [row for row in before if row['checkpoint'] != ADDRESS] != []
+
+
 def test_an_unfinished_run_is_not_released(released, tmp_path):
     write_run(tmp_path / 'run', epochs=1)
     with pytest.raises(UserError, match='has trained 1 of 2 epochs'):

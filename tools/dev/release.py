@@ -57,6 +57,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         default=1,
         help='threads that it trained with; default: 1',
     )
+    parser.add_argument(
+        '--no-controls',
+        dest='controls',
+        action='store_false',
+        help='leave out raw pixels and the untrained encoder, which takes as long '
+        'again, and keep their older figures',
+    )
     add_debug(parser)
     return parser.parse_args(argv)
 
@@ -126,12 +133,12 @@ def same_arch(name: str, benchmark: str) -> list[str]:
     return ['--cfg-options', *options]
 
 
-def evaluate(name: str, benchmark: str, digits: str) -> None:
+def evaluate(name: str, benchmark: str, digits: str, controls: bool) -> None:
     """Evaluate the shipped file, and an untrained encoder; replace older figures."""
 
     def is_old(row: dict) -> bool:
         control = row['config'] == benchmark and row['checkpoint'] in ('random', '')
-        return control or row['checkpoint'] == SCHEME + name
+        return (control and controls) or row['checkpoint'] == SCHEME + name
 
     kept = [row for row in rows(FIGURES) if not is_old(row)]
     with FIGURES.open('w', newline='') as file:
@@ -140,10 +147,11 @@ def evaluate(name: str, benchmark: str, digits: str) -> None:
         writer.writerows(kept)
     words = [SCHEME + name, '--csv', str(FIGURES), '--pool', 'avg', 'flatten64']
     knn.main([digits, *words, *same_arch(name, digits)])
-    knn.main([benchmark, *words, '--controls'])
+    also = ['--controls'] if controls else []
+    knn.main([benchmark, *words, *also])
     training = ['--epochs', '20', '--seeds', '1']
     # The public figures of this encoder are of all tokens.
-    linear_probe.main([benchmark, *words, 'flatten66', '--controls', *training])
+    linear_probe.main([benchmark, *words, 'flatten66', *also, *training])
 
 
 def write_name(name: str) -> None:
@@ -228,7 +236,7 @@ def release(args: argparse.Namespace) -> None:
     trained = RunFiles(args.run)
     name = name_of(trained)
     write_files(trained, name, args.benchmark, args.threads)
-    evaluate(name, args.benchmark, args.check)
+    evaluate(name, args.benchmark, args.check, args.controls)
     write_name(name)
     write_card(name, args.benchmark)
     print(f'released: {SCHEME}{name} ({WEIGHTS}/{name}.*, {FIGURES}, {INDEX}, {CARDS})')
