@@ -6,6 +6,7 @@ says how many directions they use (RankMe).
 
 import argparse
 import time
+from math import isnan
 
 from ..errors import check
 from ..evaluation import knn_accuracy
@@ -78,7 +79,8 @@ def evaluate_knn(args: argparse.Namespace) -> None:
             figures[features.name][k] = result.mean
             spread = f' ± {result.std:.2f}' if args.seeds > 1 else ''
             said.append(f'{protocol} top-1 {result.mean:.2f}{spread} %')
-        said.append(f'effective rank {features.rank:.1f}')
+        if not isnan(features.rank):  # too wide for a look at it
+            said.append(f'effective rank {features.rank:.1f}')
         print(features.name, *said, sep='  ')
     write_figures(args, figures, results)
 

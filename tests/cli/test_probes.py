@@ -11,7 +11,7 @@ import torch
 from bootmae_plugin.cli import knn, linear_probe
 from bootmae_plugin.cli.features import load_feature_sets
 from bootmae_plugin.datasets.digits import load_digits_rgb
-from bootmae_plugin.evaluation import draw_labels, knn_accuracy
+from bootmae_plugin.evaluation import draw_labels, knn_accuracy, spectrum
 from tests.evaluation.test_features import ARCH, encoder
 from tests.tiny import ROOT
 
@@ -50,6 +50,15 @@ def test_both_commands_share_the_features(words, tmp_path, capsys):
     assert '20-NN top-1' in printed
     after = {p: p.stat().st_mtime_ns for p in (tmp_path / 'cache').iterdir()}
     assert cached == after
+
+
+def test_features_too_wide_for_a_rank_have_none(words, monkeypatch, capsys):
+    knn.main([*words, '--pool', 'avg'])
+    assert 'effective rank' in capsys.readouterr().out
+    monkeypatch.setattr(spectrum, 'MAX_WIDTH', 1)
+    knn.main([*words, '--pool', 'avg'])
+    printed = capsys.readouterr().out
+    assert '20-NN top-1' in printed and 'rank' not in printed and 'nan' not in printed
 
 
 @pytest.mark.parametrize(
