@@ -6,7 +6,10 @@
 #   bash tools/dist_train.sh configs/selfsup/bootmae-views_deit-tiny_cifar10.py 8
 #
 # Cost: 0.92 GFLOP per image in stage 1, 1.66 in stages 2 to 4 (tools/cost.py).
-# Result: not trained at this length by this project.
+# Result: not trained at this length by this project. 8 epochs with a batch of 64, colors of both
+# views and model.masking.mask_ratio=[0.75,0.5] model.head.pixel.last_stage=1 (1.7 core-hours in
+# bfloat16, one seed): linear 66.0 on the mean of the patches, 20-NN 64.2 (CIFAR-10, JPEG copy, 5,000
+# test images). The encoder is in weights/large/ of the repository; docs/results.md has more.
 #
 # One-line overrides (--cfg-options, or in a config that inherits this one):
 #   short stage 1      default_hooks.bootstrap.boundaries=[0.1]

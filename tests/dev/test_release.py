@@ -106,6 +106,8 @@ def test_mmpretrain_finds_model_and_weights_by_name(released, monkeypatch, tmp_p
     top, encoder = released
     monkeypatch.setattr(ModelHub, '_models_dict', {})
     index = top / 'configs/metafile.yml'
+    entry = index.read_text().partition(f'  - Name: {NAME}\n')[2].partition('- Name')[0]
+    assert 'Epochs: 2,' in entry  # of the run, not of the config
     ModelHub.register_model_index(index, config_prefix=top)
     assert NAME in list_models('bootmae_deit*')
     model = get_model(NAME, pretrained=True)

@@ -155,8 +155,9 @@ def evaluate(name: str, benchmark: str, digits: str, controls: bool) -> None:
 
 
 def write_name(name: str) -> None:
-    """Let the model index name the weights and the config that they come with."""
+    """Let the model index name the weights, their config and how long it trained."""
     text = INDEX.read_text('utf-8')
+    epochs = json.loads((WEIGHTS / f'{name}.json').read_text('utf-8'))['epochs']
     entry = re.compile(rf'  - Name: {re.escape(name)}\n(    .*\n)*')
     found = entry.search(text)[0]
     lines = [line for line in found.splitlines() if 'Weights:' not in line]
@@ -165,6 +166,7 @@ def write_name(name: str) -> None:
         for line in lines
     ]
     entry_text = '\n'.join([*lines, f'    Weights: {SCHEME}{name}']) + '\n'
+    entry_text = re.sub(r'Epochs: \d+', f'Epochs: {epochs}', entry_text)
     INDEX.write_text(text.replace(found, entry_text), encoding='utf-8')
 
 
@@ -175,16 +177,19 @@ def figures_table(name: str, benchmark: str) -> list[str]:
         if row['config'] == benchmark:
             cells = found.setdefault((row['protocol'], row['pool']), {})
             cells[row['checkpoint']] = row['mean']
+    columns = {'this encoder': SCHEME + name, 'untrained': 'random'}
+    if not any('random' in cells for cells in found.values()):
+        del columns['untrained']
     lines = [
-        '| protocol | features | this encoder | untrained |',
-        '|---|---|---:|---:|',
+        '| ' + ' | '.join(['protocol', 'features', *columns]) + ' |',
+        '|---|---|' + '---:|' * len(columns),
     ]
     for (protocol, pool), cells in found.items():
         if pool == 'pixels':
-            lines.append(f'| {protocol} | pixels | {cells[""]} | |')
-            continue
-        own, random = cells.get(SCHEME + name, ''), cells.get('random', '')
-        lines.append(f'| {protocol} | {pool} | {own} | {random} |')
+            cells = {SCHEME + name: cells['']}
+        figures = [cells.get(source, '') for source in columns.values()]
+        row = '| ' + ' | '.join([protocol, pool, *figures]) + ' |'
+        lines.append(row.replace('|  |', '| |'))
     return lines
 
 
