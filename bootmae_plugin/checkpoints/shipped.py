@@ -8,7 +8,6 @@ from ..errors import check
 
 SCHEME = 'bootmae_plugin://'
 FOLDER = Path(__file__).parents[1] / '.mim/weights'
-LARGE = 'large'  # folder of the files that are in the repository, but not in the wheel
 
 
 def sha256(path: Path) -> str:
@@ -36,15 +35,13 @@ def shipped_weights(address: str) -> Path:
         f'{", ".join(names) or "no model"}: give one of them, or a file',
     )
     facts = json.loads((FOLDER / f'{name}.json').read_text('utf-8'))
-    file = f'{name}.safetensors'
-    path, again = FOLDER / file, 'install bootmae_plugin again'
-    if not path.is_file():
-        path = FOLDER / LARGE / file
-        again = f'copy weights/{LARGE}/{file} of the repository to {path}'
+    path, again = FOLDER / facts['file'], 'install bootmae_plugin again'
+    if path.parent != FOLDER:  # of the repository, but not of the wheel
+        again = f'copy weights/{facts["file"]} of the repository to {path}'
         size = f'{facts["bytes"] / 1e6:.0f} MB'
         check(path.is_file(), f'{address} ({size}) is not in the wheel: {again}')
     check(
-        sha256(path) == facts['sha256'],
-        f'{path} is damaged (its SHA-256 is not that of {name}.json): {again}',
+        path.is_file() and sha256(path) == facts['sha256'],
+        f'{path} is missing or damaged (its SHA-256 is not in {name}.json): {again}',
     )
     return path

@@ -134,7 +134,7 @@ def test_damaged_and_missing_weights_are_refused(released):
     path = top / f'weights/{NAME}.safetensors'
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
-    with pytest.raises(UserError, match='is damaged .its SHA-256'):
+    with pytest.raises(UserError, match='is missing or damaged .its SHA-256'):
         read_checkpoint(ADDRESS)
     path.write_bytes(content)
     with pytest.raises(UserError, match=f'no weights .*//x, but those of {NAME}'):
@@ -162,6 +162,11 @@ def test_a_large_encoder_is_stored_in_half_precision_outside_of_the_wheel(
         assert torch.equal(value, encoder[key].half().float()), key
     run = open_run(ADDRESS)
     assert run.checkpoint == path and run.config.model.type == 'BootMAE'
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(
+        UserError, match='is missing or damaged .*: copy weights/large/'
+    ):
+        read_checkpoint(ADDRESS)
     path.unlink()  # as in the wheel
     with pytest.raises(
         UserError, match=r'MB\) is not in the wheel: copy weights/large/'

@@ -23,7 +23,7 @@ from mmengine.config import Config
 
 from bootmae_plugin.checkpoints.export import export_encoder, save_weights
 from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
-from bootmae_plugin.checkpoints.shipped import LARGE, SCHEME, sha256
+from bootmae_plugin.checkpoints.shipped import SCHEME, sha256
 from bootmae_plugin.cli import knn, linear_probe
 from bootmae_plugin.cli.common import run
 from bootmae_plugin.cli.outcome import add_debug
@@ -97,7 +97,7 @@ def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> N
     parameters = sum(value.numel() for value in encoder.values())
     target = WEIGHTS / f'{name}.safetensors'
     in_wheel = 4 * parameters <= FOR_WHEEL
-    file = target if in_wheel else WEIGHTS / LARGE / target.name
+    file = target if in_wheel else WEIGHTS / 'large' / target.name
     dtype = torch.float32 if in_wheel else torch.float16
     save_weights({f'backbone.{k}': v.to(dtype) for k, v in encoder.items()}, file)
     facts = dict(
