@@ -164,6 +164,9 @@ class _BoxTransform:
         """Cut the boxes out of the images; flip (B,) bool."""
         raise NotImplementedError
 
+    def start_stage(self, stage: int) -> None:
+        """Draw the boxes of a stage, counted from 1."""
+
     def __call__(self, images: Tensor) -> Tensor:
         """(B, C, H, W) float, gray levels 0..255 -> (B, C, height, width)."""
         flip = torch.rand(len(images), device=images.device) < self.flip_prob
@@ -176,7 +179,8 @@ class BatchRandomResizedCrop(_BoxTransform):
 
     Args:
         size: Side of the result in pixels, or (height, width).
-        scale: Area of the crop as a share of the image. Defaults to (0.2, 1), MAE's.
+        scale: Area of the crop as a share of the image, or one such pair for each
+            stage; the last one holds for all later stages. Defaults to (0.2, 1), MAE's.
         ratio: Aspect ratio of the crop (width / height), drawn log-uniformly. Defaults
             to (3/4, 4/3).
         flip_prob: Probability of the flip. Defaults to 0.5.
@@ -191,15 +195,17 @@ class BatchRandomResizedCrop(_BoxTransform):
     def __init__(
         self,
         size: int | Sequence[int],
-        scale: tuple[float, float] = (0.2, 1.0),
+        scale: Sequence[float] | Sequence[Sequence[float]] = (0.2, 1.0),
         ratio: tuple[float, float] = (3 / 4, 4 / 3),
         flip_prob: float = 0.5,
         interpolation: str = 'bicubic',
     ) -> None:
         super().__init__(size, flip_prob)
+        self.scales = [scale] if isinstance(scale[0], int | float) else list(scale)
         check(
-            0 < scale[0] <= scale[1] <= 1,
-            f'scale={scale} must be two increasing shares of the area, at most 1',
+            all(len(pair) == 2 and 0 < pair[0] <= pair[1] <= 1 for pair in self.scales),
+            f'scale={scale} must be two increasing shares of the area, at most 1, or '
+            'a list of such pairs, one for each stage',
         )
         check(
             0 < ratio[0] <= ratio[1],
@@ -209,7 +215,10 @@ class BatchRandomResizedCrop(_BoxTransform):
             interpolation in FILTERS,
             f'unknown interpolation={interpolation!r}: choose one of {list(FILTERS)}',
         )
-        self.scale, self.ratio, self.filter = scale, ratio, interpolation
+        self.scale, self.ratio, self.filter = self.scales[0], ratio, interpolation
+
+    def start_stage(self, stage: int) -> None:
+        self.scale = self.scales[min(stage, len(self.scales)) - 1]
 
     def cut(self, images: Tensor, boxes: Tensor, flip: Tensor) -> Tensor:
         return resample(images, boxes, self.size, flip, self.filter)

@@ -64,6 +64,12 @@ class BatchDataPreprocessor(ClsDataPreprocessor):
         self.color_views = range(views) if color_views is None else color_views
         self.views, self.nested = views, nested
 
+    def start_stage(self, stage: int) -> None:
+        """Augment as the transforms do in a stage, counted from 1."""
+        for transform in (self.augment, self.second_view):
+            if hasattr(transform, 'start_stage'):
+                transform.start_stage(stage)
+
     def draw_views(self, images: Tensor) -> list[Tensor]:
         """Augment the images (B, 3, H, W), gray levels 0..255, once for each view."""
         views = [self.augment(images) if self.augment else images]

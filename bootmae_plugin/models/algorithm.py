@@ -240,14 +240,20 @@ class BootMAE(BaseSelfSupervisor):
                 module.reset_parameters()
         for head in self.head.values():
             head.start_stage(stage)
-        self.masking.start_stage(stage)
-        self._stage = stage
         self.stage_number.fill_(stage)
+        self.note_stage(stage)
         check(
             len(self.active_branches()) > 0,
             f'no branch is trained in stage {stage}: give one of {list(self.head)} a '
             'first_stage and last_stage that include it',
         )
+
+    def note_stage(self, stage: int) -> None:
+        """Draw views and masks of a stage that starts or is resumed."""
+        self._stage = stage
+        self.masking.start_stage(stage)
+        if hasattr(self.data_preprocessor, 'start_stage'):
+            self.data_preprocessor.start_stage(stage)
 
     def start_epoch(self, epoch: int, max_epochs: int) -> None:
         """Set the loss weights of an epoch, counted from 0."""
@@ -273,8 +279,7 @@ def _read_stage(model: BootMAE, keys) -> None:
 
     Reading ``stage_number`` in every step would make a GPU wait.
     """
-    model._stage = int(model.stage_number)
-    model.masking.start_stage(model._stage)
+    model.note_stage(int(model.stage_number))
 
 
 def _without(name: str, endings: tuple[str, ...]) -> str:

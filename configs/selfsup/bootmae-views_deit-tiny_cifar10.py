@@ -27,6 +27,8 @@
 #                      data_preprocessor.second_view.size=32
 #                      data_preprocessor.second_view.scale=[0.3,1]
 #                      data_preprocessor.second_view.interpolation=bilinear
+#   larger crops later data_preprocessor.augment.scale=[[0.2,1],[0.6,1]]   (stage 1, stages 2 to 4)
+#     for both views, unless the second view has its own crop
 #   colors             data_preprocessor.color.type=BatchColorJitter
 #                      data_preprocessor.color_views=[1]   (of the second view alone)
 _base_ = [

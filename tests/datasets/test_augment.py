@@ -145,10 +145,21 @@ def test_half_the_images_are_flipped_and_samples_differ():
     assert len({tuple(x.flatten()[:5].tolist()) for x in out}) == 8
 
 
+def test_a_stage_has_its_crops():
+    transform = BatchRandomResizedCrop(32, scale=[[0.2, 0.3], [0.9, 1]])
+    images = torch.empty(1000, 3, 32, 32)
+    for stage, (low, high) in {1: (0.2, 0.3), 2: (0.9, 1), 3: (0.9, 1)}.items():
+        transform.start_stage(stage)
+        area = transform.boxes(images)[:, 2:].prod(dim=1) / 32**2
+        # Sides are whole pixels.
+        assert low - 0.04 < area.min() and area.max() < high + 0.04
+
+
 @pytest.mark.parametrize(
     ('transform', 'words'),
     [
         (lambda: BatchRandomResizedCrop(32, scale=(0.5, 2)), 'scale=.0.5, 2.'),
+        (lambda: BatchRandomResizedCrop(32, scale=[[0.5, 1], [1]]), 'for each stage'),
         (lambda: BatchRandomResizedCrop(32, interpolation='lanczos'), 'lanczos'),
         (lambda: BatchRandomResizedCrop(0), 'size=0'),
         (lambda: BatchPadCrop((32, 0)), r'size=.32, 0.'),

@@ -68,6 +68,18 @@ def test_one_view_with_colors_and_none_in_evaluation():
     assert torch.allclose(preprocess(dict(inputs=images))['inputs'], images / 255)
 
 
+def test_both_views_have_the_crops_of_a_stage():
+    scales = [[0.2, 1], [0.6, 1]]
+    preprocess = build(augment=dict(CROP, scale=scales), views=2, second_view=CROP)
+    preprocess.start_stage(2)
+    assert preprocess.augment.scale == [0.6, 1]
+    assert preprocess.second_view.scale == (0.2, 1)
+    other = build(augment=CROP, views=2, second_view=dict(CROP, scale=scales))
+    other.start_stage(2)
+    assert other.augment.scale == (0.2, 1) and other.second_view.scale == [0.6, 1]
+    build(augment=None).start_stage(2)  # nothing to change
+
+
 def test_options_of_a_second_view_need_one():
     with pytest.raises(UserError, match='set data_preprocessor.views=2'):
         build(nested=True)

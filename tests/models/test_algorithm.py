@@ -80,15 +80,21 @@ def test_a_checkpoint_is_complete():
     assert torch.equal(*losses)
 
 
-def test_a_stage_has_its_mask_ratio_after_loading_too():
-    masking = dict(type='RandomMasking', mask_ratio=[0.75, 0.5])
-    model, images = build(masking=masking), torch.randn(2, 3, 32, 32)
+def test_a_stage_has_its_masks_and_crops_after_loading_too():
+    crop = dict(type='BatchRandomResizedCrop', size=32, scale=[[0.2, 1], [0.6, 1]])
+    changes = dict(
+        masking=dict(type='RandomMasking', mask_ratio=[0.75, 0.5]),
+        data_preprocessor=dict(type='BatchDataPreprocessor', augment=crop),
+    )
+    model, images = build(**changes), torch.randn(2, 3, 32, 32)
     assert model.draw_masks(images).ids_keep.shape == (2, 16)
+    assert model.data_preprocessor.augment.scale == [0.2, 1]
     model.start_stage(2)
-    other = build(masking=masking)
+    other = build(**changes)
     other.load_state_dict(model.state_dict())
     for one in (model, other):
         assert one.draw_masks(images).ids_keep.shape == (2, 32)
+        assert one.data_preprocessor.augment.scale == [0.6, 1]
 
 
 def test_the_inactive_branch_gets_no_gradient():
