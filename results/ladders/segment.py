@@ -1,10 +1,10 @@
 """Which optimizer and rate finetune best for segmentation, on validation images."""
 
 question = (
-    'Which optimizer, learning rate and layer decay finetune best for segmentation? '
-    'DeiT-Tiny, pretrained by results/configs/bootmae-views_deit-tiny_camvid.py on the '
-    'training images of CamVid, with UPerNet; 8 epochs, validation images. Rates are '
-    'for a batch of 8.'
+    'Which optimizer, learning rate and layer decay finetune best for segmentation, '
+    'and from which encoder? DeiT-Tiny with UPerNet, 8 epochs, validation images of '
+    'CamVid. Unless said otherwise it was pretrained on the training images by '
+    'results/configs/bootmae-views_deit-tiny_camvid.py. Rates are for a batch of 8.'
 )
 config = 'results/configs/camvid_val.py'
 benchmark = 'test'
@@ -26,9 +26,22 @@ muon = {
     'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
 }
 rate = 'optim_wrapper.optimizer.lr'
+# Other images (CIFAR-10), other patches (4 pixels, resampled to 8).
+cifar = {
+    'model.backbone.init_cfg.checkpoint': (
+        'bootmae_plugin://bootmae-views_deit-tiny_cifar10'
+    ),
+    'model.backbone.init_cfg.resample_patches': True,
+}
 runs = {
     'AdamW 1.5e-3, layer decay .9': {},
+    'AdamW 1.5e-3, layer decay .9, from the 192-d encoder of CIFAR-10': cifar,
     'Muon 1.5e-3, layer decay 1': {**muon, rate: 1.5e-3},
+    'Muon 1.5e-3, layer decay 1, from the 192-d encoder of CIFAR-10': {
+        **muon,
+        rate: 1.5e-3,
+        **cifar,
+    },
     'Muon 4e-3, layer decay 1': {**muon, rate: 4e-3},
     'AdamW 1.5e-3 from random weights': {'model.backbone.init_cfg': None},
     'Muon 1.5e-3 from random weights': {
