@@ -28,11 +28,13 @@ ADDRESS = f'bootmae_plugin://{NAME}'
 SHIPPED = sorted((ROOT / 'weights').glob('*.json'))
 
 
-def write_run(folder, epochs=2):
+def write_run(folder, epochs=2, start=None):
     """Write the folder of a run; return the weights of its encoder."""
     torch.manual_seed(0)
     cfg = tiny_config(folder, epochs=2)
     model = MODELS.build(cfg.model)
+    if start:
+        cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=start)
     data = folder / '20260101_000000/vis_data'
     data.mkdir(parents=True)
     cfg.dump(folder / f'{NAME}.py')
@@ -195,6 +197,33 @@ def test_without_controls_their_older_figures_are_kept(released, monkeypatch, tm
     assert len(asked) == 3 and not any('--controls' in words for words in asked)
     kept = list(csv.DictReader((top / 'results/zoo.csv').open()))
     assert kept == [row for row in before if row['checkpoint'] != ADDRESS] != []
+
+
+def test_a_run_may_start_from_the_shipped_encoder(released, monkeypatch, tmp_path):
+    top = shutil.copytree(released[0], tmp_path / 'copy')
+    monkeypatch.chdir(top)
+    monkeypatch.setattr(shipped, 'FOLDER', top / 'weights')
+    before = json.loads((top / f'weights/{NAME}.json').read_text())
+    write_run(top / 'next', start=ADDRESS)
+    run = RunFiles(top / 'next')
+    release.write_files(run, NAME, 'a.py', 3)
+    facts = json.loads((top / f'weights/{NAME}.json').read_text())
+    assert facts['started_from'] == before
+    assert facts['epochs'] == before['epochs'] + 2
+    assert facts['stages'] == before['stages'] + 2
+    cost = before['core_hours'] + round(8 * 1.8 * 3 / 3600, 2)
+    assert facts['core_hours'] == pytest.approx(cost) and facts['precision'] == 'bf16'
+    config = Config.fromfile(top / f'weights/{NAME}.py')
+    assert config.model.backbone.init_cfg is None
+    release.write_card(NAME, 'a.py')
+    card = (top / 'docs/zoo.md').read_text()
+    assert '4 epochs in 4 stages, batch 16, of which 2 epochs in 2 stages' in card
+    # What another file has cost is not known.
+    path = top / f'weights/{NAME}.safetensors'
+    write_run(top / 'other', start=str(path))
+    path.write_bytes(path.read_bytes()[:-1])
+    with pytest.raises(UserError, match='started from .*, which is not the encoder of'):
+        release.write_files(RunFiles(top / 'other'), NAME, 'a.py', 1)
 
 
 def test_an_unfinished_run_is_not_released(released, tmp_path):

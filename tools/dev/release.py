@@ -8,6 +8,9 @@ images, and k-NN on scikit-learn's digits, which a test of the suite repeats. Th
 figures go into results/zoo.csv, the name into configs/metafile.yml, and both into the
 model card in docs/zoo.md. The same command with a better run replaces all of it.
 
+A run may start from the encoder that ships under the same name (init_cfg of its
+backbone): its epochs and core-hours count, too.
+
 A file above 5 MB is stored in half precision, in weights/large/: the repository has it,
 the wheel does not.
 """
@@ -23,7 +26,7 @@ from mmengine.config import Config
 
 from bootmae_plugin.checkpoints.export import export_encoder, save_weights
 from bootmae_plugin.checkpoints.read import read_checkpoint, state_dict_of
-from bootmae_plugin.checkpoints.shipped import SCHEME, sha256
+from bootmae_plugin.checkpoints.shipped import SCHEME, sha256, shipped_weights
 from bootmae_plugin.cli import knn, linear_probe
 from bootmae_plugin.cli.common import run
 from bootmae_plugin.cli.outcome import add_debug
@@ -88,9 +91,40 @@ def name_of(trained: RunFiles) -> str:
     return name
 
 
+def started_from(trained: RunFiles, name: str) -> dict | None:
+    """Return the facts of the shipped encoder that a run started from, if it did.
+
+    Raises:
+        UserError: if it started from another file, whose cost nobody knows.
+    """
+    start = trained.config.model.backbone.get('init_cfg') or {}
+    if not isinstance(start, dict) or start.get('type') != 'Pretrained':
+        return None
+    path, facts_file = start['checkpoint'], WEIGHTS / f'{name}.json'
+    facts = json.loads(facts_file.read_text('utf-8')) if facts_file.is_file() else {}
+    path = shipped_weights(path) if path.startswith(SCHEME) else Path(path)
+    check(
+        path.is_file() and sha256(path) == facts.get('sha256'),
+        f'{trained.folder} started from {path}, which is not the encoder of '
+        f'{facts_file}: what that cost is not known; start from {SCHEME}{name} or from '
+        'random weights',
+    )
+    return facts
+
+
+def add_start(facts: dict, start: dict) -> dict:
+    """Return the facts of a run together with those of its start."""
+    summed = ('epochs', 'stages', 'core_hours', 'gpu_hours')
+    both = {key: round(start[key] + facts[key], 3) for key in summed}
+    kinds = [start['precision'], facts['precision']]
+    both['precision'] = ', then '.join(dict.fromkeys(kinds))
+    return {**facts, **both, 'started_from': start}
+
+
 def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> None:
     """Write the encoder, its checksum, the config and the log of a run."""
     WEIGHTS.mkdir(exist_ok=True)
+    start = started_from(trained, name)
     checkpoint = trained.checkpoint
     weights = state_dict_of(read_checkpoint(checkpoint))
     encoder = export_encoder(weights, str(checkpoint))
@@ -111,6 +145,7 @@ def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> N
         **facts_of(trained, threads),
         command=trained.command,
     )
+    facts = add_start(facts, start) if start else facts
     text = json.dumps(facts, indent=2) + '\n'
     target.with_suffix('.json').write_text(text, encoding='utf-8')
     lines = ''.join(json.dumps(row) + '\n' for row in trained.scalars)
@@ -120,6 +155,8 @@ def write_files(trained: RunFiles, name: str, benchmark: str, threads: int) -> N
     kept = {k: v for k, v in trained.config.items() if k not in OF_THE_START}
     dataset = {key: test[key] for key in ('type', 'img_size', 'pipeline')}
     config = Config({**kept, 'test_dataloader': dict(dataset=dataset)})
+    if start:  # the file is gone where this config is used
+        config.model.backbone.init_cfg = None
     config.dump(target.with_suffix('.py'))
 
 
@@ -213,6 +250,10 @@ def write_card(name: str, benchmark: str) -> None:
         file=f'`weights/{facts["file"]}`, {facts["bytes"]:,} bytes, SHA-256 '
         f'`{facts["sha256"]}`; the log is `{name}.jsonl`',
     )
+    if start := facts.get('started_from'):
+        about['recipe'] += f', of which {start["epochs"]} epochs in {start["stages"]} '
+        about['recipe'] += 'stages made the encoder that it started from (its file, '
+        about['recipe'] += f'SHA-256 `{start["sha256"][:12]}...`, is in the history)'
     card = [
         f'<!-- card {name} -->',
         f'## {name}',
