@@ -1,9 +1,9 @@
-"""The last view stage of a long training: which crops, and how many epochs?"""
+"""The last view stage of a long training: which crops, and which rate?"""
 
 question = (
     'One more view stage of 4 epochs, from the 48-d encoder of 80 epochs: with the '
-    'crops of before (.2 to 1 of the image), or nearer to the whole image? Masks of a '
-    'quarter, no pixels, colors of both views.'
+    'crops of before (.2 to 1 of the image), or nearer to the whole image, and at '
+    'which rate? Masks of a quarter, no pixels, colors of both views.'
 )
 config = 'configs/selfsup/bootmae-views_deit-tiny-d48_cifar10.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
@@ -32,5 +32,10 @@ teacher = {
 crop = 'data_preprocessor.augment.scale'
 runs = {
     'crops of .6 to 1': {**teacher, crop: [0.6, 1.0]},
+    'crops of .6 to 1, a quarter of the rate': {
+        **teacher,
+        crop: [0.6, 1.0],
+        'auto_scale_lr.base_batch_size': 4096,
+    },
     'crops of .2 to 1': {},
 }
