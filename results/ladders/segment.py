@@ -9,7 +9,7 @@ question = (
 config = 'results/configs/camvid_val.py'
 benchmark = 'test'
 pools = []
-seeds = [0]
+seeds = [0, 1, 2]
 pretrained = 'work_dirs/bootmae-views_deit-tiny_camvid/epoch_160.pth'
 options = {
     'model.backbone.init_cfg.checkpoint': pretrained,
