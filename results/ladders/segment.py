@@ -9,6 +9,7 @@ question = (
 config = 'results/configs/camvid_val.py'
 benchmark = 'test'
 pools = []
+figures = ['mIoU', 'mAcc', 'aAcc']
 seeds = [0, 1, 2]
 pretrained = 'work_dirs/bootmae-views_deit-tiny_camvid/epoch_160.pth'
 options = {

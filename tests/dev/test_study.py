@@ -59,6 +59,7 @@ def test_a_ladder_lists_its_runs_for_each_seed(ladder):
         (("question = 'Which?'", 'question = 3'), 'question=3 must be a str'),
         (("'other':", "'Base  K 4':"), 'two runs share a work dir'),
         (('seeds = [0, 1]', 'seeds = ('), 'is no ladder: SyntaxError'),
+        (('seeds', "figures = 'mIoU'\nseeds"), "figures='mIoU' must be a list"),
     ],
 )
 def test_wrong_ladders_are_refused(ladder, change, message):
@@ -163,6 +164,24 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
     )
     figure = (tmp_path / 'figures/which.svg').read_text()
     assert '<desc>base, K = 4: linear avg 50.0 52.0\nother: linear avg 40.0<' in figure
+
+
+def test_a_ladder_says_which_figures_its_table_has(ladder):
+    ladder.write_text(LADDER + "figures = ['mIoU', 'aAcc']\n")
+    found = read_ladder(ladder)
+    run = found.runs[0]
+    write_log(run.work_dir, [(50, 3.6)])
+    runs.note(run, threads=1)
+    with open('results/which.csv', 'w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for protocol, mean in [('aAcc', 80), ('mIoU', 40), ('IoU/sky', 90)]:
+            row = dict(protocol=protocol, pool='featmap', mean=mean)
+            row['checkpoint'] = run.work_dir / 'epoch_2.pth'
+            writer.writerow({**dict.fromkeys(COLUMNS, ''), **row})
+    head, _, line = tables.table(found, tables.values_of(found)).splitlines()
+    assert head.endswith('| core-hours | mIoU featmap | aAcc featmap |')
+    assert line.endswith('| 40.0 | 80.0 |')
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ runs = {
 
 With ``benchmark = 'test'`` the runs are classifiers: ``tools/test.py`` tests each by
 its own config, whose test images should be held out from the training images
-(``results/configs/fold.py``).
+(``results/configs/fold.py``). ``figures = ['mIoU', 'aAcc']`` are the columns of its
+table, in this order, where not all of them fit.
 """
 
 import re
@@ -34,6 +35,7 @@ KEYS = dict(
     options=dict,
     runs=dict,
 )
+OPTIONAL = dict(figures=list)
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Ladder:
     benchmark: str
     pools: list[str]
     runs: list[Run]
+    figures: list[str]
 
 
 def _word(value) -> str:
@@ -107,7 +110,8 @@ def read_ladder(
         exec(compile(path.read_text(), str(path), 'exec'), values)
     except Exception as error:
         raise UserError(f'{path} is no ladder: {error!r}') from error
-    for key, kind in KEYS.items():
+    values = {**{key: kind() for key, kind in OPTIONAL.items()}, **values}
+    for key, kind in (KEYS | OPTIONAL).items():
         check(
             isinstance(values.get(key), kind),
             f'{path}: {key}={values.get(key)!r} must be a {kind.__name__}',
@@ -132,6 +136,5 @@ def read_ladder(
             runs.append(Run(path.stem, name, seed, config, options))
     folders = [run.work_dir for run in runs]
     check(len(set(folders)) == len(folders), f'{path}: two runs share a work dir')
-    return Ladder(
-        path.stem, values['question'], values['benchmark'], values['pools'], runs
-    )
+    own = (values[key] for key in ('question', 'benchmark', 'pools'))
+    return Ladder(path.stem, *own, runs, values['figures'])

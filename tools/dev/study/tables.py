@@ -7,6 +7,7 @@ or ``few_labels`` for what ``results/few_labels.sh`` measured. Its figure is
 """
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean, stdev
 
@@ -48,6 +49,13 @@ def finished(ladder: Ladder) -> dict[str, list[Run]]:
     return {name: same for name, same in runs.items() if same}
 
 
+def columns_of(ladder: Ladder, figures: Iterable[dict]) -> list[str]:
+    """Return the columns that occur, in the order of the ladder, then by name."""
+    order = {name: index for index, name in enumerate(ladder.figures)}
+    found = {column for one in figures for column in one}
+    return sorted(found, key=lambda c: (order.get(c.rpartition(' ')[0], 0), c))
+
+
 def values_of(ladder: Ladder) -> Values:
     """Return the figures of each finished run by protocol and pooling."""
     done = finished(ladder)
@@ -57,9 +65,11 @@ def values_of(ladder: Ladder) -> Values:
         run = folders.get(str(Path(row['checkpoint']).parent))
         if run is not None:
             column = f'{row["protocol"]} {row["pool"]}'
+            if ladder.figures and row['protocol'] not in ladder.figures:
+                continue
             found.setdefault(run, {})[column] = float(row['mean'])
     values: Values = {}
-    columns = sorted({column for figures in found.values() for column in figures})
+    columns = columns_of(ladder, found.values())
     for name, same in done.items():
         for column in columns:
             seeds = [found[run][column] for run in same if column in found.get(run, {})]
@@ -73,7 +83,7 @@ def table(ladder: Ladder, values: Values) -> str:
     trained = {
         (r['run'], int(r['seed'])): r for r in rows(RUNS) if r['ladder'] == ladder.name
     }
-    columns = sorted({column for figures in values.values() for column in figures})
+    columns = columns_of(ladder, values.values())
     done = finished(ladder)
     on_gpu = any(note['gpu_hours'] for note in trained.values())
     cost, label = ('gpu_hours', 'GPU-hours') if on_gpu else ('core_hours', 'core-hours')
