@@ -18,6 +18,15 @@
 # Evaluated on whole images, the pretrained encoder was no better than random weights: there the
 # position embedding is stretched to 23x30 patches, but training has 16x16.
 #
+# A better start is the 192-d encoder of CIFAR-10 (weights/large/): --cfg-options
+#     model.backbone.init_cfg.checkpoint=bootmae_plugin://bootmae-views_deit-tiny_cifar10
+#     model.backbone.init_cfg.resample_patches=True train_cfg.max_epochs=8
+# After these 8 epochs (.3 core-hours in float32), measured on 2026-11-29:
+#                        val mIoU      test mIoU    seeds
+#   that encoder         40.7 +- .6    35.3 +- .4   3
+#   random               27.5 +- 1.1   27.7 +- .2   2
+#   random, by Muon      32.3          31.0         1   (docs/results.md, Segmentation)
+#
 # Final norm on the last level of the pyramid (model.backbone.final_norm=True) against no norm on
 # any level (the default), measured on 2026-11-25, seed 0 each, val mIoU (aAcc) at epoch 4 and 8:
 #   norm 18.42 (58.68), 24.70 (66.11)   none 20.33 (61.44), 25.02 (65.80)
