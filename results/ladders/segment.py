@@ -50,4 +50,13 @@ runs = {
         rate: 1.5e-3,
         'model.backbone.init_cfg': None,
     },
+    'Muon 4e-3 from random weights': {
+        **muon,
+        rate: 4e-3,
+        'model.backbone.init_cfg': None,
+    },
+    'AdamW 1.5e-3, layer decay 1, from random weights': {
+        'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+        'model.backbone.init_cfg': None,
+    },
 }
