@@ -201,9 +201,16 @@ class BatchRandomResizedCrop(_BoxTransform):
         interpolation: str = 'bicubic',
     ) -> None:
         super().__init__(size, flip_prob)
-        self.scales = [scale] if isinstance(scale[0], int | float) else list(scale)
+        several = isinstance(scale, list | tuple) and len(scale) > 0
+        several = several and isinstance(scale[0], list | tuple)
+        self.scales = list(scale) if several else [scale]
         check(
-            all(len(pair) == 2 and 0 < pair[0] <= pair[1] <= 1 for pair in self.scales),
+            all(
+                isinstance(pair, list | tuple)
+                and len(pair) == 2
+                and 0 < pair[0] <= pair[1] <= 1
+                for pair in self.scales
+            ),
             f'scale={scale} must be two increasing shares of the area, at most 1, or '
             'a list of such pairs, one for each stage',
         )

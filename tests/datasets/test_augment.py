@@ -160,6 +160,8 @@ def test_a_stage_has_its_crops():
     [
         (lambda: BatchRandomResizedCrop(32, scale=(0.5, 2)), 'scale=.0.5, 2.'),
         (lambda: BatchRandomResizedCrop(32, scale=[[0.5, 1], [1]]), 'for each stage'),
+        (lambda: BatchRandomResizedCrop(32, scale=[]), 'scale=.. must be two'),
+        (lambda: BatchRandomResizedCrop(32, scale=0.5), 'scale=0.5 must be two'),
         (lambda: BatchRandomResizedCrop(32, interpolation='lanczos'), 'lanczos'),
         (lambda: BatchRandomResizedCrop(0), 'size=0'),
         (lambda: BatchPadCrop((32, 0)), r'size=.32, 0.'),
