@@ -164,9 +164,6 @@ class _BoxTransform:
         """Cut the boxes out of the images; flip (B,) bool."""
         raise NotImplementedError
 
-    def start_stage(self, stage: int) -> None:
-        """Draw the boxes of a stage, counted from 1."""
-
     def __call__(self, images: Tensor) -> Tensor:
         """(B, C, H, W) float, gray levels 0..255 -> (B, C, height, width)."""
         flip = torch.rand(len(images), device=images.device) < self.flip_prob
@@ -225,6 +222,7 @@ class BatchRandomResizedCrop(_BoxTransform):
         self.scale, self.ratio, self.filter = self.scales[0], ratio, interpolation
 
     def start_stage(self, stage: int) -> None:
+        """Draw the boxes of a stage, counted from 1."""
         self.scale = self.scales[min(stage, len(self.scales)) - 1]
 
     def cut(self, images: Tensor, boxes: Tensor, flip: Tensor) -> Tensor:

@@ -34,8 +34,8 @@ KEYS = dict(
     seeds=list,
     options=dict,
     runs=dict,
+    figures=list,
 )
-OPTIONAL = dict(figures=list)
 
 
 @dataclass(frozen=True)
@@ -105,13 +105,12 @@ def read_ladder(
     """
     path = Path(path)
     check(path.is_file(), f'no ladder {path}: give a file of results/ladders/')
-    values = {}
+    values = dict(figures=[])
     try:
         exec(compile(path.read_text(), str(path), 'exec'), values)
     except Exception as error:
         raise UserError(f'{path} is no ladder: {error!r}') from error
-    values = {**{key: kind() for key, kind in OPTIONAL.items()}, **values}
-    for key, kind in (KEYS | OPTIONAL).items():
+    for key, kind in KEYS.items():
         check(
             isinstance(values.get(key), kind),
             f'{path}: {key}={values.get(key)!r} must be a {kind.__name__}',
