@@ -22,6 +22,7 @@ from .outcome import given_command, make_parser
 from .photos import (
     add_label_options,
     add_run_options,
+    add_size_option,
     choose_device,
     continue_run,
     labeled_rows,
@@ -35,6 +36,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser = make_parser('finetune', __doc__)
     parser.add_argument('run', help='folder of the pretraining, or a checkpoint in it')
     add_label_options(parser)
+    add_size_option(parser, 'the images')
     add_run_options(parser, '100, but at least 1,000 steps')
     args = parser.parse_args(argv)
     args.note = given_command('finetune', argv)
@@ -49,7 +51,8 @@ def finetune(args: argparse.Namespace) -> None:
     source, rows = open_run(args.run), labeled_rows(args)
     classes = {row.label for row in rows}
     splits = {row.split for row in rows}
-    options = classification(source, args.out / TABLE, splits, len(classes))
+    table = args.out / TABLE
+    options = classification(source, table, splits, len(classes), args.size)
     number = sum(row.split == 'train' for row in rows)
     base = Config.fromfile(config_path(FINETUNE))
     batch = limit_batch(base, number, args.batch_size)

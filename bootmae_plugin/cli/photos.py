@@ -38,6 +38,21 @@ def add_run_options(parser: argparse.ArgumentParser, epochs: str) -> None:
     )
 
 
+def add_size_option(parser: argparse.ArgumentParser, what: str) -> None:
+    """Add the size of the images of a training that goes on from an encoder.
+
+    Args:
+        parser: The parser of the subcommand.
+        what: What has this size, as text.
+    """
+    parser.add_argument(
+        '--size',
+        type=int,
+        help=f'side of {what} in pixels; the position embedding and the patches of '
+        'the encoder are resampled (default: as in the pretraining)',
+    )
+
+
 def add_label_options(parser: argparse.ArgumentParser) -> None:
     """Add the labeled images and their split."""
     parser.add_argument(

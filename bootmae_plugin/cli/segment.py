@@ -24,6 +24,7 @@ from .common import run
 from .outcome import given_command, make_parser
 from .photos import (
     add_run_options,
+    add_size_option,
     choose_device,
     continue_run,
     length_options,
@@ -45,6 +46,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         '--seed', type=int, default=0, help='seed of the split (default: 0)'
     )
+    add_size_option(parser, 'the training crops')
     add_run_options(parser, '50')
     args = parser.parse_args(argv)
     args.note = given_command('segment', argv)
@@ -69,7 +71,7 @@ def segment(args: argparse.Namespace) -> None:
     )
     base = Config.fromfile(config_path(transfer.SEGMENT))
     options = {
-        **transfer.segmentation(source, args.out / TABLE, scenes),
+        **transfer.segmentation(source, args.out / TABLE, scenes, args.size),
         **length_options(args),
     }
     batch = limit_batch(base, number, args.batch_size)

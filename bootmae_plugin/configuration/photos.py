@@ -12,28 +12,13 @@ from ..checkpoints.shipped import SCHEME
 from ..errors import check
 from ..models.layers import resolve_arch
 from .runs import cache_of, open_run
-from .transfer import ENCODERS, encoder_of
+from .transfer import ENCODERS, encoder_of, patch_size_for
 
 # The recipe of bootmae pretrain; its twin -disk is for more images than fit in memory.
 RECIPE = 'selfsup/bootmae-views_deit-tiny_folder'
 DECODER = 192  # width of its decoder
 SHARE_OF_MEMORY = 0.5
 SHARE_OF_DISK = 0.5
-
-
-def patch_size_for(img_size: int) -> int:
-    """Return a patch size that gives about 8 to 16 patches a side.
-
-    Raises:
-        UserError: if the image size is no multiple of it.
-    """
-    patch = 4 if img_size <= 40 else 8 if img_size <= 128 else 16
-    check(
-        img_size >= 2 * patch and img_size % patch == 0,
-        f'--size {img_size} must be a multiple of the patch size {patch}: give '
-        f'{max(2, round(img_size / patch)) * patch}',
-    )
-    return patch
 
 
 def fits_in_memory(number: int, img_size: int) -> bool:

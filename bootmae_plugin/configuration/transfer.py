@@ -22,6 +22,21 @@ LEVELS = (1 / 3, 1 / 2, 2 / 3, 1)
 ENCODER_KEYS = ('type', 'arch', 'img_size', 'patch_size', 'in_channels', 'pos_embed')
 
 
+def patch_size_for(img_size: int) -> int:
+    """Return a patch size that gives about 8 to 16 patches a side.
+
+    Raises:
+        UserError: if the image size is no multiple of it.
+    """
+    patch = 4 if img_size <= 40 else 8 if img_size <= 128 else 16
+    check(
+        img_size >= 2 * patch and img_size % patch == 0,
+        f'--size {img_size} must be a multiple of the patch size {patch}: give '
+        f'{max(2, round(img_size / patch)) * patch}',
+    )
+    return patch
+
+
 def encoder_of(run: Run) -> dict[str, Any]:
     """Return overrides that give a later training the encoder of a run.
 
@@ -65,6 +80,32 @@ def side_of(run: Run) -> int:
     return height
 
 
+def resized_encoder_of(run: Run, img_size: int | None) -> dict[str, Any]:
+    """Return :func:`encoder_of`, its checkpoint, and a size of images.
+
+    Args:
+        run: The pretraining.
+        img_size: Side of the images in pixels. The position embedding and the patches
+            are resampled to it, as by ``bootmae pretrain --from``. None: as in the
+            pretraining.
+
+    Raises:
+        UserError: if the size does not fit its patches.
+    """
+    options = {
+        **encoder_of(run),
+        'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
+    }
+    if img_size is None:
+        return options | {'img_size': side_of(run)}
+    return options | {
+        'img_size': img_size,
+        'model.backbone.img_size': img_size,
+        'model.backbone.patch_size': patch_size_for(img_size),
+        'model.backbone.init_cfg.resample_patches': True,
+    }
+
+
 def normalization_of(run: Run) -> dict[str, Any]:
     """Return overrides with the mean and the standard deviation of a run's images."""
     preprocessor = run.config.get('data_preprocessor') or {}
@@ -73,7 +114,13 @@ def normalization_of(run: Run) -> dict[str, Any]:
     return {f'data_preprocessor.{key}': list(preprocessor[key]) for key in keys}
 
 
-def classification(run: Run, table: Path, splits: set[str], number: int) -> dict:
+def classification(
+    run: Run,
+    table: Path,
+    splits: set[str],
+    number: int,
+    img_size: int | None = None,
+) -> dict[str, Any]:
     """Return overrides of a benchmark config for labeled images.
 
     Args:
@@ -81,14 +128,12 @@ def classification(run: Run, table: Path, splits: set[str], number: int) -> dict
         table: Table of the labeled images.
         splits: The splits that it has.
         number: Number of classes.
+        img_size: Side of the images in pixels. Defaults to that of the pretraining.
     """
-    size = side_of(run)
     options = {
         'num_classes': number,
-        'img_size': size,
-        **encoder_of(run),
+        **resized_encoder_of(run, img_size),
         **normalization_of(run),
-        'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
         'model.head.in_channels': arch_of(run)['embed_dims'],
     }
     held_out = 'val' if 'val' in splits else 'test'
@@ -139,18 +184,21 @@ def linear_layer(run: Run) -> dict[str, Any]:
     }
 
 
-def segmentation(run: Run, table: Path, scenes: Any) -> dict[str, Any]:
+def segmentation(
+    run: Run, table: Path, scenes: Any, img_size: int | None = None
+) -> dict[str, Any]:
     """Return overrides of :data:`SEGMENT` for scenes.
 
     Args:
         run: The pretraining.
         table: Table of the scenes.
         scenes: What :func:`~bootmae_plugin.preparation.scenes.read_scenes` found.
+        img_size: Side of the training crops and of the windows of a prediction, in
+            pixels. Defaults to that of the images of the pretraining.
     """
-    size, arch = side_of(run), arch_of(run)
-    encoder = encoder_of(run)
+    encoder, arch = resized_encoder_of(run, img_size), arch_of(run)
     encoder['model.backbone.type'] = f'mmpretrain.{encoder["model.backbone.type"]}'
-    patch = run.config.model.backbone.patch_size
+    size, patch = encoder['img_size'], encoder['model.backbone.patch_size']
     stride = max(size * 2 // 3 // patch, 1) * patch
     options = {
         'data_root': str(table.parent.absolute()),
@@ -159,12 +207,10 @@ def segmentation(run: Run, table: Path, scenes: Any) -> dict[str, Any]:
         'num_classes': len(scenes.classes),
         'scale': scenes.size,
         'embed_dims': arch['embed_dims'],
-        'img_size': size,
         'crop_size': (size, size),
         'stride': (stride, stride),
         **encoder,
         **normalization_of(run),
-        'model.backbone.init_cfg.checkpoint': str(run.checkpoint.absolute()),
         'model.backbone.out_indices': [
             max(round(arch['num_layers'] * share) - 1, 0) for share in LEVELS
         ],

@@ -118,6 +118,19 @@ def test_finetuning_starts_from_the_pretrained_encoder(pretrained, finetuned):
     assert (weights[0] - weights[1]).abs().max() < 0.01 < weights[0].abs().max()
 
 
+def test_finetuning_at_another_size(folder, pretrained, tmp_path):
+    args = ['--out', tmp_path / 'run', '--epochs', 1, '--size', 48]
+    printed = output_of('finetune', pretrained[0], folder / 'photos', *args)
+    assert 'interpolated from 4x4 to 6x6 patches' in printed
+    assert 'resampled from 4x4 to 8x8 pixels' in printed
+    trained = torch.load(tmp_path / 'run/epoch_1.pth', weights_only=False)['state_dict']
+    assert trained['backbone.patch_embed.proj.weight'].shape[-2:] == (8, 8)
+    assert '4 photos predicted' in output_of(
+        'predict', tmp_path / 'run', *sorted((folder / 'photos/cat').iterdir())[:4],
+        '--out', tmp_path / 'predictions.csv',
+    )  # fmt: skip
+
+
 def test_the_table_of_a_run_is_an_input_again(folder, pretrained, finetuned, tmp_path):
     args = ['--out', tmp_path / 'run', '--epochs', 1, '--labels-per-class', 3]
     table = finetuned[0] / 'labels.csv'
@@ -168,6 +181,7 @@ def test_probe_gives_the_figures_of_knn_and_linear_probe(folder, pretrained):
         ('finetune', ['{run}', '{one}'], ["one class, 'cat'"]),
         ('finetune', ['{run}', '{table}'], ['1 of 2 files', 'no.png']),
         ('finetune', ['{run}', '{photos}', '--labels-per-class', '99'], ['10 images']),
+        ('finetune', ['{run}', '{photos}', '--size', '50'], ['--size 50', 'give 48']),
         ('probe', ['{run}', '{one}'], ["one class, 'cat'"]),
     ],
 )
@@ -229,6 +243,23 @@ def test_segmentation_of_pairs_of_files(pretrained, tmp_path):
     tested = output_of('test', run / 'config.py', run / 'epoch_1.pth')
     score = re.search(r'mIoU ([\d.]+)', printed)[1]
     assert f'mIoU {score}' in tested
+
+
+def test_segmentation_at_another_size(pretrained, tmp_path):
+    pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
+    for i in range(4):
+        picture(tmp_path / f'scenes/{i}.png', (60, 52))
+        mask = np.zeros((60, 52), np.uint8)
+        mask[:30] = 1
+        Image.fromarray(mask).save(tmp_path / f'scenes/{i}_mask.png')
+    args = ['--out', tmp_path / 'c', '--epochs', 1, '--batch-size', 2, '--size', 48]
+    printed = output_of('segment', pretrained[0], tmp_path / 'scenes', *args)
+    assert 'resampled from 4x4 to 8x8 pixels' in printed
+    cfg = Config.fromfile(tmp_path / 'c/config.py')
+    assert (cfg.crop_size, cfg.stride) == ((48, 48), (32, 32))
+    assert (cfg.model.backbone.img_size, cfg.model.backbone.patch_size) == (48, 8)
+    assert cfg.model.test_cfg.crop_size == (48, 48)
+    assert 'rescales' not in cfg.model.neck  # the usual ones, for patches of 8 pixels
 
 
 def test_pretraining_starts_from_timm_at_another_size(folder, tmp_path):
