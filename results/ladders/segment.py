@@ -50,6 +50,11 @@ runs = {
         rate: 1.5e-3,
         'model.backbone.init_cfg': None,
     },
+    'Muon 6e-4 from random weights': {
+        **muon,
+        rate: 6e-4,
+        'model.backbone.init_cfg': None,
+    },
     'Muon 4e-3 from random weights': {
         **muon,
         rate: 4e-3,
