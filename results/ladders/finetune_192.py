@@ -3,7 +3,7 @@
 question = (
     'Does the 192-d encoder finetune better by the recipe of the 48-d one (the first '
     'row) or by that of large encoders (the second)? The encoder of 8 epochs on nine '
-    'tenths of the training images of CIFAR-10, batch 128, 4 epochs with half of the '
+    'tenths of the training images of CIFAR-10, batch 128, 2 epochs with half of the '
     'patches, without mixup and cutmix. Rates are those of the steps.'
 )
 config = 'results/configs/fold_192.py'
@@ -15,8 +15,8 @@ options = {
         'bootmae_plugin://bootmae-views_deit-tiny_cifar10'
     ),
     'model.backbone.patch_drop_rate': 0.5,
-    'train_cfg.max_epochs': 4,
-    'train_cfg.val_interval': 4,
+    'train_cfg.max_epochs': 2,
+    'train_cfg.val_interval': 2,
     'train_dataloader.batch_size': 128,
     'data_preprocessor.batch_augments': None,
 }
