@@ -73,6 +73,7 @@ def test_partial_finetuning_trains_only_the_last_blocks(
         model__backbone__frozen_stages=frozen_stages,
         model__backbone__drop_path_rate=0.5,
         model__backbone__init_cfg__checkpoint=pretrained(tmp_path / 'stage_1.pth'),
+        optim_wrapper__paramwise_cfg__layer_decay_rate=0.75,
     )
     model = build(cfg)
     wrapper = build_optim_wrapper(model, cfg.optim_wrapper)

@@ -11,8 +11,7 @@
 # command). The report has 73.47 after 1200 epochs. The recipe was chosen by 5 epochs on nine tenths
 # of the training images, where it has 78.0, and 84.0 after 40 epochs with half of the patches.
 #
-# Large encoders finetune with AdamW, layer decay and drop path; this one is better without. The
-# rate is for a batch of 128 and grows with the root of the batch, as in pretraining.
+# Large encoders finetune with AdamW, layer decay and drop path; this one is better without.
 #
 # From random weights: deit-tiny-d48_cifar10_random.py
 # Only the last blocks: ../partial/deit-tiny-d48_cifar10.py
@@ -26,15 +25,3 @@ model = dict(
     ),
     head=dict(in_channels=48),
 )
-optim_wrapper = dict(
-    constructor='MuonLayerDecayConstructor',
-    optimizer=dict(
-        _delete_=True,
-        type='timm.optim.Muon',
-        lr=5e-3,
-        betas=(0.9, 0.95),
-        weight_decay=0.05,
-    ),
-    paramwise_cfg=dict(layer_decay_rate=1.0),
-)
-auto_scale_lr = dict(base_batch_size=128, rule='sqrt')
