@@ -16,6 +16,11 @@ from mmengine.config import Config
 from PIL import Image
 from safetensors.torch import save_file
 
+from bootmae_plugin import config_path
+from bootmae_plugin.configuration.runs import open_run
+from bootmae_plugin.configuration.transfer import SEGMENT, segmentation
+from bootmae_plugin.datasets.labels import Row
+from bootmae_plugin.preparation.scenes import Scenes
 from tests.image_files import picture
 from tests.tiny import run_tool
 
@@ -246,20 +251,18 @@ def test_segmentation_of_pairs_of_files(pretrained, tmp_path):
 
 
 def test_segmentation_at_another_size(pretrained, tmp_path):
-    pytest.importorskip('mmseg', reason='mmsegmentation is not installed')
-    for i in range(4):
-        picture(tmp_path / f'scenes/{i}.png', (60, 52))
-        mask = np.zeros((60, 52), np.uint8)
-        mask[:30] = 1
-        Image.fromarray(mask).save(tmp_path / f'scenes/{i}_mask.png')
-    args = ['--out', tmp_path / 'c', '--epochs', 1, '--batch-size', 2, '--size', 48]
-    printed = output_of('segment', pretrained[0], tmp_path / 'scenes', *args)
-    assert 'resampled from 4x4 to 8x8 pixels' in printed
-    cfg = Config.fromfile(tmp_path / 'c/config.py')
-    assert (cfg.crop_size, cfg.stride) == ((48, 48), (32, 32))
+    row = Row('a.png', 'a_mask.png', 'train')
+    scenes = Scenes([row], ['sky', 'road'], [0, 1], (60, 52))
+    options = segmentation(open_run(pretrained[0]), tmp_path / 'a.csv', scenes, 48)
+    cfg = Config.fromfile(config_path(SEGMENT))
+    cfg.merge_from_dict(options)
+    assert (cfg.img_size, cfg.crop_size, cfg.stride) == (48, (48, 48), (32, 32))
     assert (cfg.model.backbone.img_size, cfg.model.backbone.patch_size) == (48, 8)
-    assert cfg.model.test_cfg.crop_size == (48, 48)
+    assert cfg.model.backbone.init_cfg.resample_patches
     assert 'rescales' not in cfg.model.neck  # the usual ones, for patches of 8 pixels
+    same = segmentation(open_run(pretrained[0]), tmp_path / 'a.csv', scenes)
+    assert same['img_size'] == 16 and same['model.backbone.patch_size'] == 4
+    assert not any('resample' in key for key in same)
 
 
 def test_pretraining_starts_from_timm_at_another_size(folder, tmp_path):
