@@ -25,7 +25,7 @@
 #                        val mIoU      test mIoU    seeds
 #   that encoder         40.7 +- .6    35.3 +- .4   3
 #   random               27.5 +- 1.1   27.7 +- .2   2
-#   random, by Muon      32.3          31.0         1   (docs/results.md, Segmentation)
+#   random, by Muon      31.0 +- 1.1   30.1 +- .8   3   (docs/results.md, Segmentation)
 #
 # Final norm on the last level of the pyramid (model.backbone.final_norm=True) against no norm on
 # any level (the default), measured on 2026-11-25, seed 0 each, val mIoU (aAcc) at epoch 4 and 8:
