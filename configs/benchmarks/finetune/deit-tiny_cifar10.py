@@ -9,7 +9,7 @@
 # Result: not trained at this length by this project. After two such epochs on nine tenths of the
 # training images, without mixup, cutmix and drop path, from the 192-d encoder of 8 epochs, it has
 # 71.5 % top-1, and 57.1 by the recipe of large encoders (docs/results.md, Finetuning, one seed).
-# The rate is for a batch of 128 and grows with its root. Public figures of this encoder
+# Public figures of this encoder
 # are in selfsup/bootmae_deit-tiny_cifar10.py; other public runs end at 89.8 % top-1
 # (IcarusWizard/MAE, patch 2, 2000 epochs of pretraining; 74.1 from random weights) and 91.2
 # (yjh0410/MAE, ViT-T, patch 2, 800 epochs).
@@ -29,7 +29,7 @@
 _base_ = [
     '../../_base_/models/finetune_deit-tiny.py',
     '../../_base_/datasets/cifar10_classify.py',
-    '../../_base_/schedules/finetune_100e.py',
+    '../../_base_/schedules/finetune-muon_100e.py',
     '../../_base_/default_runtime.py',
 ]
 model = dict(backbone=dict(img_size={{_base_.img_size}}))
@@ -38,15 +38,3 @@ data_preprocessor = dict(
         augments=[dict(type='Mixup', alpha=0.8), dict(type='CutMix', alpha=1.0)]
     )
 )
-optim_wrapper = dict(
-    constructor='MuonLayerDecayConstructor',
-    optimizer=dict(
-        _delete_=True,
-        type='timm.optim.Muon',
-        lr=5e-3,
-        betas=(0.9, 0.95),
-        weight_decay=0.05,
-    ),
-    paramwise_cfg=dict(layer_decay_rate=1.0),
-)
-auto_scale_lr = dict(base_batch_size=128, rule='sqrt')
