@@ -15,6 +15,15 @@ options = {
     'auto_scale_lr.enable': False,
 }
 batch, lr = 'train_dataloader.batch_size', 'optim_wrapper.optimizer.lr'
+stages, starts = (
+    f'default_hooks.bootstrap.{name}' for name in ('num_stages', 'boundaries')
+)
+little = {
+    batch: 64,
+    lr: 3.75e-3,
+    'model.masking.mask_ratio': [0.75, 0.25],
+    'model.head.pixel.last_stage': 1,
+}
 runs = {
     'batch 64, 3.75e-3': {batch: 64, lr: 3.75e-3},
     'batch 64, 3.75e-3, the last stage masks a quarter': {
@@ -23,25 +32,34 @@ runs = {
         'model.masking.mask_ratio': [0.75, 0.75, 0.75, 0.25],
         'model.head.pixel.last_stage': 3,
     },
-    'batch 64, 3.75e-3, pixels in the first stage, then masks of a quarter': {
-        batch: 64,
-        lr: 3.75e-3,
-        'model.masking.mask_ratio': [0.75, 0.25],
-        'model.head.pixel.last_stage': 1,
-    },
+    'batch 64, 3.75e-3, pixels in the first stage, then masks of a quarter': little,
     'batch 64, 3.75e-3, the same with six short view stages': {
-        batch: 64,
-        lr: 3.75e-3,
-        'model.masking.mask_ratio': [0.75, 0.25],
-        'model.head.pixel.last_stage': 1,
-        'default_hooks.bootstrap.num_stages': 7,
-        'default_hooks.bootstrap.boundaries': [2],
+        **little,
+        stages: 7,
+        starts: [2],
+    },
+    # Stages are whole epochs: six is the largest number after two epochs of pixels.
+    'batch 64, 3.75e-3, the same with one long view stage': {
+        **little,
+        stages: 2,
+        starts: [2],
+    },
+    'batch 64, 3.75e-3, the same with two view stages': {
+        **little,
+        stages: 3,
+        starts: [2],
+    },
+    'batch 64, 3.75e-3, the same with a moving average as teacher': {
+        **little,
+        stages: 2,
+        starts: [2],
+        'model.target_generator.type': 'EMAEncoder',
     },
     # The opponent without a teacher, in the same time.
     'batch 64, 3.75e-3, pixels alone': {
         batch: 64,
         lr: 3.75e-3,
-        'default_hooks.bootstrap.num_stages': 1,
+        stages: 1,
         'data_preprocessor.color': None,
         'train_cfg.max_epochs': 11,
     },
