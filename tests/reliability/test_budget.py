@@ -9,6 +9,7 @@ from mmpretrain.registry import HOOKS, RUNNERS
 
 from bootmae_plugin import UserError
 from bootmae_plugin.flops import stage_costs
+from bootmae_plugin.models import BootMAE
 from bootmae_plugin.reliability import budget
 from tests.reliability.resuming import StopHook, Stopped  # noqa: F401
 from tests.tiny import tiny_config
@@ -22,6 +23,17 @@ def clock(monkeypatch):
     monkeypatch.setattr(budget, 'clock', lambda: clock.now)
     monkeypatch.setattr(Clock, 'current', clock)
     return clock
+
+
+@pytest.fixture
+def quick_steps(monkeypatch):
+    """Steps that compute nothing, where only the clock and the schedule matter."""
+
+    def train_step(self, data, optim_wrapper):
+        optim_wrapper.step()  # without gradients
+        return dict(loss=torch.zeros(()))
+
+    monkeypatch.setattr(BootMAE, 'train_step', train_step)
 
 
 class Clock:
@@ -80,7 +92,7 @@ def hook_of(runner, kind):
     ('seconds', 'stages', 'later'), [(300, 1, 2.0), (400, 4, 2.4), (900, 4, 5.0)]
 )
 def test_the_run_its_stages_and_its_schedule_end_in_time(
-    seconds, stages, later, clock, tmp_path, capfd
+    seconds, stages, later, clock, quick_steps, tmp_path, capfd
 ):
     clock.by_stage |= {2: later, 3: later, 4: later}
     start = clock.now
@@ -106,7 +118,9 @@ def test_the_run_its_stages_and_its_schedule_end_in_time(
 
 @pytest.mark.parametrize('stages', [1, 2, 4])
 @pytest.mark.parametrize('load', [0.6, 1.6])
-def test_a_change_of_the_machines_load_is_corrected(stages, load, clock, tmp_path):
+def test_a_change_of_the_machines_load_is_corrected(
+    stages, load, clock, quick_steps, tmp_path
+):
     """The load changes after two fifths of the time, once the run was corrected."""
     seconds, start = 1500, clock.now
     clock.load, clock.load_from = load, start + 0.4 * seconds
@@ -118,7 +132,7 @@ def test_a_change_of_the_machines_load_is_corrected(stages, load, clock, tmp_pat
     assert len(rates) == runner.max_iters and rates[-1] < 0.01 * max(rates)
 
 
-def test_a_small_deviation_is_not_corrected(clock, tmp_path, capfd):
+def test_a_small_deviation_is_not_corrected(clock, quick_steps, tmp_path, capfd):
     clock.end_of_epoch = clock.first_step = 0.0
     costs = stage_costs(tiny_config(tmp_path).model, 2)
     later = 2.03 * costs[1] / costs[0]  # 1.5 % more than the FLOPs say
@@ -127,7 +141,7 @@ def test_a_small_deviation_is_not_corrected(clock, tmp_path, capfd):
     assert 'corrected for' not in capfd.readouterr().out
 
 
-def test_the_schedule_is_that_of_a_run_of_this_length(clock, tmp_path):
+def test_the_schedule_is_that_of_a_run_of_this_length(clock, quick_steps, tmp_path):
     """Without a correction: the first epochs' steps cost what the FLOPs say."""
     clock.end_of_epoch = clock.first_step = 0.0
     runner = RUNNERS.build(config(tmp_path / 'a', 200 / 3600, stages=1))
@@ -142,7 +156,7 @@ def test_the_schedule_is_that_of_a_run_of_this_length(clock, tmp_path):
 
 
 @pytest.mark.parametrize('stop', [2, 7, 20])
-def test_a_resumed_run_keeps_its_budget(stop, clock, tmp_path):
+def test_a_resumed_run_keeps_its_budget(stop, clock, quick_steps, tmp_path):
     """Stopped before the estimate, before the correction and after it."""
     start, cfg = clock.now, config(tmp_path, 400 / 3600)
     cfg.default_hooks.checkpoint.interval = 1

@@ -42,12 +42,15 @@ def start(work_dir: Path, moment: str | None = None, log: Path | None = None) ->
         moment: Where it kills itself, see :func:`die_at`. Default: nowhere.
         log: Gets its output. Default: ``work_dir`` with the suffix ``.log``.
     """
-    pid = os.fork()
-    if pid:
-        return pid
+    # Before the fork, so that all runs share what takes seconds to import.
+    import sklearn.datasets  # noqa: F401
     import torch
     from mmpretrain.registry import RUNNERS
 
+    cfg = config(work_dir)
+    pid = os.fork()
+    if pid:
+        return pid
     status = 1
     try:
         log = log or f'{work_dir}.log'
@@ -57,7 +60,7 @@ def start(work_dir: Path, moment: str | None = None, log: Path | None = None) ->
         torch.set_num_threads(1)
         if moment is not None:
             die_at(moment)
-        RUNNERS.build(config(work_dir)).train()
+        RUNNERS.build(cfg).train()
         status = 0
     except SystemExit as interrupted:
         status = interrupted.code
