@@ -18,13 +18,15 @@ options = {
     'train_dataloader.num_workers': 0,
     'train_dataloader.persistent_workers': False,
 }
-muon = {
-    'optim_wrapper.constructor': 'mmpretrain.MuonLayerDecayConstructor',
+# The optimizer of the config is Muon, without layer decay.
+adamw = {
+    'optim_wrapper.constructor': 'mmpretrain.LayerDecayConstructor',
     'optim_wrapper.optimizer._delete_': True,
-    'optim_wrapper.optimizer.type': 'timm.optim.Muon',
+    'optim_wrapper.optimizer.type': 'AdamW',
+    'optim_wrapper.optimizer.lr': 1.5e-3,
     'optim_wrapper.optimizer.weight_decay': 0.05,
-    'optim_wrapper.optimizer.betas': [0.9, 0.95],
-    'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
+    'optim_wrapper.optimizer.fused': True,
+    'optim_wrapper.paramwise_cfg.layer_decay_rate': 0.9,
 }
 rate = 'optim_wrapper.optimizer.lr'
 # Other images (CIFAR-10), other patches (4 pixels, resampled to 8).
@@ -34,34 +36,23 @@ cifar = {
     ),
     'model.backbone.init_cfg.resample_patches': True,
 }
+random = {'model.backbone.init_cfg': None}
 runs = {
-    'AdamW 1.5e-3, layer decay .9': {},
-    'AdamW 1.5e-3, layer decay .9, from the 192-d encoder of CIFAR-10': cifar,
-    'Muon 1.5e-3, layer decay 1': {**muon, rate: 1.5e-3},
-    'Muon 1.5e-3, layer decay 1, from the 192-d encoder of CIFAR-10': {
-        **muon,
-        rate: 1.5e-3,
+    'AdamW 1.5e-3, layer decay .9': adamw,
+    'AdamW 1.5e-3, layer decay .9, from the 192-d encoder of CIFAR-10': {
+        **adamw,
         **cifar,
     },
-    'Muon 4e-3, layer decay 1': {**muon, rate: 4e-3},
-    'AdamW 1.5e-3 from random weights': {'model.backbone.init_cfg': None},
-    'Muon 1.5e-3 from random weights': {
-        **muon,
-        rate: 1.5e-3,
-        'model.backbone.init_cfg': None,
-    },
-    'Muon 6e-4 from random weights': {
-        **muon,
-        rate: 6e-4,
-        'model.backbone.init_cfg': None,
-    },
-    'Muon 4e-3 from random weights': {
-        **muon,
-        rate: 4e-3,
-        'model.backbone.init_cfg': None,
-    },
+    'Muon 1.5e-3, layer decay 1': {},
+    'Muon 1.5e-3, layer decay 1, from the 192-d encoder of CIFAR-10': cifar,
+    'Muon 4e-3, layer decay 1': {rate: 4e-3},
+    'AdamW 1.5e-3 from random weights': {**adamw, **random},
+    'Muon 1.5e-3 from random weights': random,
+    'Muon 6e-4 from random weights': {**random, rate: 6e-4},
+    'Muon 4e-3 from random weights': {**random, rate: 4e-3},
     'AdamW 1.5e-3, layer decay 1, from random weights': {
+        **adamw,
+        **random,
         'optim_wrapper.paramwise_cfg.layer_decay_rate': 1.0,
-        'model.backbone.init_cfg': None,
     },
 }

@@ -69,7 +69,8 @@ def test_classes_and_pipelines_fit(name):
             assert dataset.split != cfg.train_dataloader.dataset.split
         # Evaluation is not random.
         assert not any('Random' in t.type for t in dataset.pipeline)
-    assert cfg.optim_wrapper.paramwise_cfg.layer_decay_rate < 1
+    muon = 'Muon' in cfg.optim_wrapper.optimizer.type
+    assert (cfg.optim_wrapper.paramwise_cfg.layer_decay_rate == 1) == muon
 
 
 @pytest.mark.parametrize('name', TWINS)
