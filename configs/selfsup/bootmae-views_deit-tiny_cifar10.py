@@ -22,6 +22,7 @@
 #   predictor          model.head.view.hidden_layers=2 model.head.view.hidden_channels=512
 #   class token        model.neck.view.pool=cls      (dist: the distillation token)
 #   moving average     model.target_generator.type=EMAEncoder default_hooks.bootstrap.num_stages=2
+#     of the encoder   default_hooks.bootstrap.boundaries=[0.25]   (pixels alone before)
 #   second view        data_preprocessor.nested=True   (cut out of the first view)
 #     its own crop     data_preprocessor.second_view.type=BatchRandomResizedCrop
 #                      data_preprocessor.second_view.size=32
