@@ -11,7 +11,7 @@
 # An encoder with patches of 8, such as that of selfsup/bootmae_deit-tiny_camvid.py (pretrained on
 # the same training images), needs no resample_patches.
 #
-# Cost: these 8 epochs take .35 core-hours in float32, 24 epochs an hour.
+# Cost: these 8 epochs take .35 core-hours in float32.
 # Result: measured on 2026-11-29 and -30 after 8 epochs (docs/results.md, Segmentation):
 #                                      val mIoU      test mIoU    seeds
 #   encoder of CIFAR-10, Muon          41.1          35.7          1
