@@ -48,6 +48,7 @@ METHODS = {
     'bootmae': ('StageEncoder', 'RandomMasking'),
     'bootmae-ema': ('EMAEncoder', 'RandomMasking'),
     'bootmae-views': ('StageEncoder', 'RandomMasking'),
+    'bootmae-views-ema': ('EMAEncoder', 'RandomMasking'),
     'bootmae-eccv': ('EMAEncoder', 'BlockMasking'),
     'feature-mae': ('PretrainedEncoder', 'RandomMasking'),
 }

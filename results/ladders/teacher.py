@@ -9,7 +9,7 @@ question = (
 config = 'configs/selfsup/bootmae-views_deit-tiny-d48_cifar10.py'
 benchmark = 'configs/benchmarks/linear/deit-tiny-d48_cifar10.py'
 pools = ['avg', 'flatten64']
-seeds = [0]
+seeds = [0, 1, 2]
 options = {'train_dataloader.batch_size': 64, 'train_cfg.max_epochs': 16}
 runs = {
     'three view stages': {},
