@@ -5,7 +5,7 @@
 #   bash tools/dist_train.sh configs/selfsup/bootmae-views-ema_deit-tiny-d48_cifar10.py 8
 #
 # The decay is that of a step, and was tried with a batch of 64 alone: for a batch n times as large,
-# .999 ** n averages over as many images.
+# .999 ** n averages over as many images, which was not tried.
 #
 # Cost: 0.13 GFLOP per image in stage 1, 0.17 in stage 2 (tools/cost.py).
 # Result: not trained at this length by this project. 16 epochs with a batch of 64 (1.8 core-hours
