@@ -101,6 +101,7 @@ class BootstrapHook(Hook):
         self.boundaries = list(boundaries) if boundaries is not None else None
         self.restart_schedule = restart_schedule
         self.keep_stages, self.keep_every = keep_stages, keep_every
+        self._images = 0  # of this process, since the last optimizer step
 
     def starts(self, max_epochs: int) -> list[int]:
         """Return the first epoch of every stage for a run of ``max_epochs``."""
@@ -144,10 +145,12 @@ class BootstrapHook(Hook):
         runner.message_hub.update_scalar('train/stage', stage)
 
     def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self._images += len(data_batch['inputs'])
         if runner.optim_wrapper.should_update():  # not while gradients accumulate
+            batch_size, self._images = self._images * runner.world_size, 0
             with gather_parameters(runner.model, blocks=False):
                 model = unwrap_model(runner.model)
-                model.after_step(runner.epoch, runner.max_epochs)
+                model.after_step(runner.epoch, runner.max_epochs, batch_size)
 
     def after_train_epoch(self, runner) -> None:
         if runner.epoch + 1 in [*self._starts[1:], runner.max_epochs]:

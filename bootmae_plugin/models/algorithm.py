@@ -260,12 +260,15 @@ class BootMAE(BaseSelfSupervisor):
         for head in self.head.values():
             head.start_epoch(epoch, max_epochs)
 
-    def after_step(self, epoch: int, max_epochs: int) -> None:
-        """Let the teacher follow the student, after an optimizer step."""
+    def after_step(self, epoch: int, max_epochs: int, batch_size: int) -> None:
+        """Let the teacher follow the student, after an optimizer step.
+
+        See :meth:`TargetGenerator.update`.
+        """
         if isinstance(self.target_generator, TargetGenerator) and any(
             head.uses_teacher for _, head in self.active_branches()
         ):
-            self.target_generator.update(self.backbone, epoch, max_epochs)
+            self.target_generator.update(self.backbone, epoch, max_epochs, batch_size)
 
     def init_weights(self) -> None:
         """Initialize as mmengine does; then the teacher takes the student's weights."""

@@ -63,7 +63,9 @@ class TargetGenerator(BaseModule):
     def start_stage(self, student: nn.Module) -> None:
         """Take what the teacher needs from the student's encoder as a stage starts."""
 
-    def update(self, student: nn.Module, epoch: int, max_epochs: int) -> None:
+    def update(
+        self, student: nn.Module, epoch: int, max_epochs: int, batch_size: int
+    ) -> None:
         """Follow the student's encoder; called after an optimizer step.
 
         It is called in stages with an active branch that uses the teacher.
@@ -72,6 +74,8 @@ class TargetGenerator(BaseModule):
             student: The student's encoder.
             epoch: Current epoch, counted from 0.
             max_epochs: Epochs of the run.
+            batch_size: Images of the step, those of all processes and accumulated
+                batches.
         """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -152,15 +156,21 @@ class EMAEncoder(StageEncoder):
             of points (epoch, decay), linear between them and constant outside; or
             ``dict(start=a, end=b)``, half a cosine over the run (BYOL). Defaults to
             0.999.
+        base_batch_size: The batch, of all processes, that the decay is for. A step of B
+            images keeps ``decay ** (B / base_batch_size)``, so that the average goes
+            over as many images whatever the batch (Busbridge et al. 2023). Defaults to
+            None: the decay is that of a step.
         **kwargs: See :class:`StageEncoder`.
 
     Raises:
-        UserError: if a decay is outside [0, 1] or the epochs do not increase.
+        UserError: if a decay is outside [0, 1], the epochs do not increase, or
+            base_batch_size is no whole number from 1.
     """
 
     def __init__(
         self,
         decay: float | Sequence[tuple[float, float]] | dict = 0.999,
+        base_batch_size: int | None = None,
         **kwargs,
     ) -> None:
         super().__init__(**kwargs)
@@ -183,7 +193,14 @@ class EMAEncoder(StageEncoder):
             list(epochs) == sorted(set(epochs)),
             f'decay={decay}: the epochs of its points must increase',
         )
-        self.decay = decay
+        check(
+            base_batch_size is None
+            or isinstance(base_batch_size, int)
+            and base_batch_size >= 1,
+            f'base_batch_size={base_batch_size!r} must be a whole number from 1, the '
+            'batch of all processes that the decay is for, or None',
+        )
+        self.decay, self.base_batch_size = decay, base_batch_size
 
     def decay_at(self, epoch: float, max_epochs: int) -> float:
         """Return the decay in an epoch, counted from 0."""
@@ -197,9 +214,12 @@ class EMAEncoder(StageEncoder):
         share = (epoch - before[0]) / (after[0] - before[0])
         return before[1] + max(share, 0.0) * (after[1] - before[1])
 
-    def update(self, student: nn.Module, epoch: int, max_epochs: int) -> None:
+    def update(
+        self, student: nn.Module, epoch: int, max_epochs: int, batch_size: int
+    ) -> None:
         """Average the student's weights: ``own = d * own + (1 - d) * student``."""
-        average = get_ema_multi_avg_fn(self.decay_at(epoch, max_epochs))
+        steps = batch_size / (self.base_batch_size or batch_size)
+        average = get_ema_multi_avg_fn(self.decay_at(epoch, max_epochs) ** steps)
         average(list(self.encoder.parameters()), list(student.parameters()), None)
 
 

@@ -12,6 +12,7 @@ from mmpretrain.registry import MODELS, RUNNERS
 from bootmae_plugin import UserError
 from bootmae_plugin.engine import BootstrapHook, bootstrap, strict_runner
 from bootmae_plugin.engine.strict_runner import warn_without_hook
+from bootmae_plugin.models import StageEncoder
 from tests.reliability import resuming
 from tests.tiny import tiny_config
 
@@ -293,6 +294,19 @@ def test_a_short_first_stage_and_a_reset_student_resume_exactly(tmp_path):
     resuming.train(tmp_path / 'cut', stop=2, **options)
     resuming.train(tmp_path / 'cut', resume=True, **options)
     resuming.assert_same(tmp_path / 'cut/epoch_4.pth', tmp_path / 'whole/epoch_4.pth')
+
+
+def test_the_teacher_is_told_the_images_of_a_step(tmp_path, monkeypatch):
+    sizes = []
+    monkeypatch.setattr(
+        StageEncoder,
+        'update',
+        lambda self, student, epoch, max_epochs, batch_size: sizes.append(batch_size),
+    )
+    cfg = tiny_config(tmp_path, epochs=2, stages=2)
+    cfg.optim_wrapper.accumulative_counts = 2
+    train(cfg)  # each epoch has four batches of 16; stage 1 has no teacher
+    assert sizes == [32, 32]
 
 
 def test_bad_arguments():

@@ -79,7 +79,7 @@ def test_a_teacher_of_ones_own_moves_if_it_has_an_update():
         pass
 
     class Moving(TargetGenerator):
-        def update(self, student, epoch, max_epochs):
+        def update(self, student, epoch, max_epochs, batch_size):
             pass
 
     assert (Still().moves, Moving().moves) == (False, True)

@@ -87,7 +87,7 @@ def test_a_step_stays_on_the_gpu_and_reads_nothing(model, fake):
         assert {value.device for value in losses.values()} == {GPU}
         assert len(losses) >= len(model.active_branches()) >= 1
     with torch.no_grad():
-        model.after_step(0, 1)  # a moving average follows
+        model.after_step(0, 1, 2)  # a moving average follows
 
 
 @pytest.mark.parametrize('kind', MASKINGS)

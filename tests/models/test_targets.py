@@ -61,17 +61,20 @@ def test_the_feature_loss_warms_up_over_a_quarter_of_the_epochs(epoch, weight):
     assert float(loss) == pytest.approx(weight * float(whole), rel=1e-5)
 
 
-def test_the_moving_average_by_hand():
-    encoder, teacher = student(), EMAEncoder(0.9)
+@pytest.mark.parametrize(
+    ('base', 'decay'), [(None, 0.9), (64, 0.9), (32, 0.9**2), (256, 0.9**0.25)]
+)
+def test_the_moving_average_by_hand(base, decay):
+    encoder, teacher = student(), EMAEncoder(0.9, base_batch_size=base)
     teacher.attach(encoder)
     expected = copy.deepcopy(encoder.state_dict())
     for _ in range(3):
         with torch.no_grad():
             for parameter in encoder.parameters():
                 parameter.add_(torch.randn_like(parameter))
-        teacher.update(encoder, epoch=0, max_epochs=1)
+        teacher.update(encoder, epoch=0, max_epochs=1, batch_size=64)
         for key, value in encoder.state_dict().items():
-            expected[key] = 0.9 * expected[key] + 0.1 * value
+            expected[key] = decay * expected[key] + (1 - decay) * value
     for key, value in teacher.encoder.state_dict().items():
         assert torch.allclose(value, expected[key], atol=1e-5), key
     assert not any(p.requires_grad for p in teacher.parameters())
@@ -82,13 +85,13 @@ def test_the_average_moves_only_while_it_is_the_target():
     start = model.target_generator.encoder.cls_token.clone()
     with torch.no_grad():
         model.backbone.cls_token.add_(1)
-    model.after_step(0, 1)  # stage 1 predicts pixels
+    model.after_step(0, 1, 2)  # stage 1 predicts pixels
     assert torch.equal(model.target_generator.encoder.cls_token, start)
     model.start_stage(2)
     assert torch.equal(model.target_generator.encoder.cls_token, start + 1)
     with torch.no_grad():
         model.backbone.cls_token.add_(1)
-    model.after_step(0, 1)
+    model.after_step(0, 1, 2)
     expected = start + 1.5
     assert torch.allclose(model.target_generator.encoder.cls_token, expected)
 
@@ -291,6 +294,12 @@ def test_an_injected_block_out_of_range_is_refused():
 def test_a_bad_decay_is_refused(decay, words):
     with pytest.raises(UserError, match=words):
         EMAEncoder(decay)
+
+
+@pytest.mark.parametrize('batch_size', [0, 6.4, '64'])
+def test_a_bad_base_batch_size_is_refused(batch_size):
+    with pytest.raises(UserError, match='base_batch_size=.*whole number from 1'):
+        EMAEncoder(base_batch_size=batch_size)
 
 
 @pytest.mark.parametrize('teacher', ['StageEncoder', 'EMAEncoder'])

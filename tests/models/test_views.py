@@ -148,5 +148,5 @@ def test_a_moving_average_as_the_teacher_of_views():
     before, student = teacher.encoder.cls_token.clone(), model.backbone.cls_token
     with torch.no_grad():
         student.add_(1)
-    model.after_step(0, 1)
+    model.after_step(0, 1, 2)
     assert torch.allclose(teacher.encoder.cls_token, (before + student) / 2)

@@ -37,6 +37,9 @@ def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path)
         '        masking = runner.model.module.masking\n'
         '        masking.register_forward_hook('
         'lambda *args: torch.save(tuple(args[-1]), path))\n'
+        '        size = f"{runner.work_dir}/size_{dist.get_rank()}.pt"\n'
+        '        runner.model.module.target_generator.update = ('
+        'lambda student, epoch, max_epochs, batch_size: torch.save(batch_size, size))\n'
     )
     options = [
         *(word for word in tiny_options() if 'indices' not in word),
@@ -71,6 +74,8 @@ def test_dist_train_through_a_stage_switch_keeps_the_weights_identical(tmp_path)
     assert not torch.equal(*masks)  # each rank draws its own
     batches = [torch.load(tmp_path / f'run/batch_{r}.pt') for r in (0, 1)]
     assert not set(batches[0].tolist()) & set(batches[1].tolist())
+    sizes = [torch.load(tmp_path / f'run/size_{r}.pt') for r in (0, 1)]
+    assert sizes == [32, 32]  # what a moving average follows: 16 of each process
 
 
 def _position_norm(path, batch):
