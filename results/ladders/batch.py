@@ -24,12 +24,6 @@ little = {
     'model.masking.mask_ratio': [0.75, 0.25],
     'model.head.pixel.last_stage': 1,
 }
-average = {
-    **little,
-    stages: 2,
-    starts: [2],
-    'model.target_generator.type': 'EMAEncoder',
-}
 runs = {
     'batch 64, 3.75e-3': {batch: 64, lr: 3.75e-3},
     'batch 64, 3.75e-3, the last stage masks a quarter': {
@@ -55,27 +49,11 @@ runs = {
         stages: 3,
         starts: [2],
     },
-    'batch 64, 3.75e-3, the same with a moving average as teacher': average,
-    'batch 64, 3.75e-3, the same with a moving average of .99 as teacher': {
-        **average,
-        'model.target_generator.decay': 0.99,
-    },
-    'batch 64, 3.75e-3, the same with a moving average of .9999 as teacher': {
-        **average,
-        'model.target_generator.decay': 0.9999,
-    },
-    # The decay of a step in a batch four times as large: the same, or over as many
-    # images (.999 to the power of 4).
-    'batch 256, 7.5e-3, the same with a moving average of .999 as teacher': {
-        **average,
-        batch: 256,
-        lr: 7.5e-3,
-    },
-    'batch 256, 7.5e-3, the same with a moving average of .996 as teacher': {
-        **average,
-        batch: 256,
-        lr: 7.5e-3,
-        'model.target_generator.decay': 0.996,
+    'batch 64, 3.75e-3, the same with a moving average as teacher': {
+        **little,
+        stages: 2,
+        starts: [2],
+        'model.target_generator.type': 'EMAEncoder',
     },
     # The opponent without a teacher, in the same time.
     'batch 64, 3.75e-3, pixels alone': {
