@@ -19,7 +19,8 @@ runs = {
     'decay from .99 to 1, half a cosine': {
         f'{teacher}.decay': {'start': 0.99, 'end': 1.0}
     },
-    # The rate follows the batch in both; the decay does in the first.
+    # The rate follows the batch in all three; the decay does in the first two.
+    'batch 32': {batch: 32},
     'batch 256': {batch: 256},
     'batch 256, decay .999 of each step': {
         batch: 256,
