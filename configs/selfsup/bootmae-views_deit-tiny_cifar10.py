@@ -23,6 +23,7 @@
 #   class token        model.neck.view.pool=cls      (dist: the distillation token)
 #   moving average     model.target_generator.type=EMAEncoder default_hooks.bootstrap.num_stages=2
 #     of the encoder   default_hooks.bootstrap.boundaries=[0.25]   (pixels alone before)
+#                      model.target_generator.base_batch_size=64   (the decay follows the batch)
 #   second view        data_preprocessor.nested=True   (cut out of the first view)
 #     its own crop     data_preprocessor.second_view.type=BatchRandomResizedCrop
 #                      data_preprocessor.second_view.size=32
