@@ -15,9 +15,9 @@ teacher = 'model.target_generator'
 # Without any of it: the run of batch.py with a moving average as teacher.
 runs = {
     'decay .99': {f'{teacher}.decay': 0.99},
-    'decay .9999': {f'{teacher}.decay': 0.9999},
-    'decay from .99 to 1, half a cosine': {
-        f'{teacher}.decay': {'start': 0.99, 'end': 1.0}
+    'decay .9997': {f'{teacher}.decay': 0.9997},
+    'decay from .999 to .9999, linear': {
+        f'{teacher}.decay': [[2, 0.999], [8, 0.9999]],
     },
     # The rate follows the batch in all three; the decay does in the first two.
     'batch 32': {batch: 32},
