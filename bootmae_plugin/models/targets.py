@@ -10,7 +10,7 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from ..checkpoints.load import load_encoder, load_module
+from ..checkpoints.load import load_encoder, load_module, names_weights
 from ..errors import check
 from .layers import resolve_blocks
 from .normalization import normalize_images, normalize_tokens
@@ -126,7 +126,8 @@ class StageEncoder(TargetGenerator):
     def start_stage(self, student: nn.Module) -> None:
         """Take the student's weights."""
         # Both encoders have the same tensors in the same order.
-        for own, new in zip(_tensors(self.encoder), _tensors(student), strict=True):
+        both = ([*m.parameters(), *m.buffers()] for m in (self.encoder, student))
+        for own, new in zip(*both, strict=True):
             own.copy_(new)
 
     @torch.no_grad()
@@ -138,10 +139,6 @@ class StageEncoder(TargetGenerator):
             num_patches = latent.tokens.shape[1]
             return self.merge([latent.blocks[i][:, -num_patches:] for i in blocks])
         return latent.tokens if self.final_norm else latent.blocks[last]
-
-
-def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
 
 
 @MODELS.register_module()
@@ -261,7 +258,7 @@ class PretrainedEncoder(TargetGenerator):
         if self.blocks:
             backbone = dict(backbone, out_indices=list(self.blocks))
         check(
-            random or checkpoint or _names_weights(backbone),
+            random or checkpoint or names_weights(backbone),
             f'the teacher {backbone["type"]} has no weights: set model.'
             'target_generator.checkpoint to a file, or model.target_generator.random='
             'True to predict a random encoder',
@@ -339,17 +336,6 @@ class PretrainedEncoder(TargetGenerator):
             for x in outputs
         ]
         return self.merge(tokens) if self.blocks else tokens[-1]
-
-
-def _names_weights(backbone: dict) -> bool:
-    """Whether the config of a backbone says where its weights come from."""
-    init_cfg = backbone.get('init_cfg') or []
-    steps = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
-    return bool(
-        backbone.get('pretrained')
-        or backbone.get('checkpoint_path')
-        or any(step.get('type') == 'Pretrained' for step in steps)
-    )
 
 
 def _num_extra_tokens(encoder: nn.Module) -> int:
