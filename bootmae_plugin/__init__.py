@@ -17,7 +17,7 @@ from .version import __version__
 # The rooms whose classes are registered; segmentation/ only where a config names it.
 ROOMS = (
     *('datasets', 'engine', 'evaluation'),
-    *('models', 'reliability', 'visualization'),
+    *('models', 'reliability', 'targets', 'visualization'),
 )
 MINIMUM = {'mmengine': '0.10.5', 'mmcv': '2.0.0', 'mmpretrain': '1.2.0'}
 INSTALL = 'pip install onedl-mmengine onedl-mmcv onedl-mmpretrain'

@@ -41,8 +41,10 @@ MOVED = {
     'evaluation.class_iou': 'segmentation.metric',
     'models.formats': 'checkpoints.formats',
     'models.late_log': 'host',
+    'models.normalization': 'targets.normalization',
     'models.pretrained': 'checkpoints',
     'models.refuse_pickles': 'checkpoints.safe_loaders',
+    'models.targets': 'targets',
     'reliability.batches': 'datasets.seeded_batches',
     'visualization.segmentation': 'segmentation.pictures',
 }

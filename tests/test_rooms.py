@@ -17,6 +17,7 @@ FLOORS = (
     ('reliability',),
     ('engine',),
     ('models', 'datasets'),
+    ('targets',),
     ('checkpoints', 'images'),
     ('errors', 'flops', 'hints', 'host', 'moved', 'registry', 'version'),
 )

@@ -1,14 +1,16 @@
-"""A pretraining that takes seconds, and :func:`run_tool` for the tools."""
+"""A pretraining that takes seconds, its encoder, and :func:`run_tool` for the tools."""
 
 from pathlib import Path
 
 from mmengine.config import Config
 
 from bootmae_plugin.cli.common import run_in_process as run_tool  # noqa: F401
+from bootmae_plugin.models import MaskedDeiT
 
 ROOT = Path(__file__).resolve().parents[1]
+ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
 TINY = {
-    'model.backbone.arch': dict(embed_dims=24, num_layers=2, num_heads=2),
+    'model.backbone.arch': ARCH,
     'model.neck.embed_dims': 24,
     'model.neck.depth': 1,
     'model.neck.num_heads': 2,
@@ -47,3 +49,8 @@ def tiny_options() -> list[str]:
         else:
             words.append(f'{key}={value}')
     return words
+
+
+def student(**kwargs) -> MaskedDeiT:
+    """Return a tiny encoder for images of 32 x 32, without weights from a file."""
+    return MaskedDeiT(**{**dict(arch=ARCH, img_size=32, patch_size=4), **kwargs})

@@ -17,7 +17,7 @@ from ..checkpoints.safe_loaders import keep_content, load_content
 from ..checkpoints.strip import is_stripped
 from ..errors import check
 from ..models.algorithm import BootMAE
-from ..models.targets import TargetGenerator
+from ..targets import TargetGenerator
 from .bootstrap import BootstrapHook
 from .classes import check_checkpoint_classes, check_data_classes
 from .compile import compile_blocks

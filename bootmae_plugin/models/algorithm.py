@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ..errors import check
 from ..host import LateLog
+from ..targets import TargetGenerator
 from .masking import Mask
-from .targets import TargetGenerator
 
 
 @MODELS.register_module()

@@ -14,7 +14,6 @@ from .layers import (
     QueryBlock,
     init_separate_qkv,
     init_transformer,
-    resolve_blocks,
     sincos_pos_embed,
 )
 from .masking import Mask
@@ -170,7 +169,7 @@ class CrossAttentionDecoder(Decoder):
     ) -> None:
         super().__init__(geometry, embed_dims, init_cfg)
         check(depth >= 1, f'depth={depth}: a decoder needs at least one block')
-        (self.inject,) = resolve_blocks(inject, geometry.num_layers, 'inject')
+        (self.inject,) = geometry.resolve_blocks(inject, 'inject')
         self.blocks = nn.ModuleList(
             CrossBlock(embed_dims, num_heads, geometry.embed_dims, mlp_ratio)
             for _ in range(depth)

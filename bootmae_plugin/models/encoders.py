@@ -18,7 +18,6 @@ from .layers import (
     init_separate_qkv,
     init_transformer,
     resolve_arch,
-    resolve_blocks,
     sincos_pos_embed,
 )
 from .masking import Mask, RandomMasking
@@ -109,7 +108,7 @@ class MaskedViT(BaseBackbone):
         check_patch_drop(patch_drop_rate, out_type)
         self.out_type = out_type
         self.patch_drop = RandomMasking(patch_drop_rate) if patch_drop_rate else None
-        self.out_indices = resolve_blocks(out_indices, depth, 'out_indices')
+        self.out_indices = self.geometry.resolve_blocks(out_indices, 'out_indices')
         self.final_norm, self.frozen_stages = final_norm, frozen_stages
 
         self.patch_embed = PatchEmbed(in_channels, dim, patch_size)

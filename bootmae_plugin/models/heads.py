@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from ..errors import check
 from ..moved import moved_names
+from ..targets import PositionNorm, normalize_images, normalize_tokens
 from .layers import SharedBiasLinear, init_transformer
 from .masking import Mask
-from .normalization import PositionNorm, normalize_images, normalize_tokens
 from .patches import Geometry, gather_tokens, patchify
 
 __getattr__ = moved_names(__name__, {'unpatchify': 'bootmae_plugin.models.patches'})

@@ -4,7 +4,6 @@ Parameter names are timm's (``norm1``, ``attn.qkv``, ``mlp.fc1``, ...). The offi
 and BootMAE code uses them, too, so that weights convert by name.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -247,26 +246,3 @@ def resolve_arch(arch: str | dict, zoo: dict[str, dict], encoder: str) -> dict:
         f'missing {missing}, unknown {unknown}',
     )
     return arch
-
-
-def resolve_blocks(
-    indices: int | Sequence[int], num_layers: int, option: str
-) -> tuple[int, ...]:
-    """Return indices of blocks, counted from 0; -1 is the last block.
-
-    Args:
-        indices: One index or several.
-        num_layers: Number of blocks of the encoder.
-        option: Name of the option, for the error message.
-
-    Raises:
-        UserError: if the encoder has no such block.
-    """
-    several = [indices] if isinstance(indices, int) else list(indices)
-    unknown = [index for index in several if not -num_layers <= index < num_layers]
-    check(
-        not unknown,
-        f'{option}={indices}: the encoder has no block {unknown}, only blocks 0 to '
-        f'{num_layers - 1} (-1 is the last)',
-    )
-    return tuple(index % num_layers for index in several)

@@ -1,5 +1,6 @@
 """Images as grids of patches."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -38,6 +39,28 @@ class Geometry:
         """Number of patches of an image."""
         rows, cols = self.grid
         return rows * cols
+
+    def resolve_blocks(
+        self, indices: int | Sequence[int], option: str
+    ) -> tuple[int, ...]:
+        """Return indices of blocks, counted from 0; -1 is the last block.
+
+        Args:
+            indices: One index or several.
+            option: Name of the option, for the error message.
+
+        Raises:
+            UserError: if the encoder has no such block.
+        """
+        number = self.num_layers
+        several = [indices] if isinstance(indices, int) else list(indices)
+        unknown = [index for index in several if not -number <= index < number]
+        check(
+            not unknown,
+            f'{option}={indices}: the encoder has no block {unknown}, only blocks 0 to '
+            f'{number - 1} (-1 is the last)',
+        )
+        return tuple(index % number for index in several)
 
 
 def grid_of(img_size: tuple[int, int], patch_size: int) -> tuple[int, int]:

@@ -14,10 +14,10 @@ from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
 from ..errors import check
+from ..targets import Whitening
 from .heads import MOMENTUM, BranchHead
 from .layers import Latent
 from .masking import Mask
-from .normalization import Whitening
 from .patches import Geometry
 
 POOLS = ('avg', 'cls', 'dist')

@@ -148,3 +148,8 @@ def test_a_predict_ratio_out_of_range_is_refused(ratio):
 def test_a_decoder_without_blocks_is_refused(decoder):
     with pytest.raises(UserError, match='depth=0'):
         decoder(GEOMETRY, embed_dims=32, num_heads=4, depth=0)
+
+
+def test_an_injected_block_out_of_range_is_refused():
+    with pytest.raises(UserError, match='inject=12.*blocks 0 to 11'):
+        CrossAttentionDecoder(GEOMETRY, embed_dims=24, num_heads=2, inject=12)

@@ -221,3 +221,20 @@ def test_the_weight_of_a_branch_is_annealed():
         head=dict(pixel=dict(type='PixelHead', loss_warmup=0.5, final_weight=3.0))
     ).head['pixel']
     assert [both.weight_at(epoch, 4) for epoch in range(5)] == [0, 0.75, 2, 2.5, 3]
+
+
+@pytest.mark.parametrize(
+    ('epoch', 'weight'), [(0, 0.0), (80, 0.4), (200, 1.0), (400, 1.0)]
+)
+def test_the_feature_loss_warms_up_over_a_quarter_of_the_epochs(epoch, weight):
+    head = dict(type='FeatureHead', loss_warmup=0.25)
+    model = build(head=dict(feature=head))
+    model.start_epoch(epoch, 800)
+    assert model.head['feature'].branch_weight == pytest.approx(weight)
+    images = torch.randn(2, 3, 32, 32)
+    torch.manual_seed(0)
+    loss = model.loss(images)['loss_feature']
+    model.start_epoch(800, 800)
+    torch.manual_seed(0)
+    whole = model.loss(images)['loss_feature']
+    assert float(loss) == pytest.approx(weight * float(whole), rel=1e-5)

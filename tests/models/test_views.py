@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from bootmae_plugin import UserError
-from bootmae_plugin.models.normalization import Whitening
+from bootmae_plugin.targets import Whitening
 from tests.models.test_algorithm import build
 
 VIEWS = dict(

@@ -186,8 +186,8 @@ def die_at(moment: str) -> None:
         moment: One of ``SWITCH``.
     """
     from bootmae_plugin.models.algorithm import BootMAE
-    from bootmae_plugin.models.targets import StageEncoder
     from bootmae_plugin.reliability import runner
+    from bootmae_plugin.targets import StageEncoder
 
     def kill_in(owner, name: str, before: bool, when) -> None:
         original = getattr(owner, name)

@@ -1,4 +1,4 @@
-"""Teachers: decay schedules, the moving average, loading other backbones, grids."""
+"""Other backbones as teachers: their features, weights and grids."""
 
 import copy
 
@@ -10,101 +10,9 @@ from mmengine.runner import Runner
 from mmpretrain.registry import MODELS
 
 from bootmae_plugin import UserError
-from bootmae_plugin.models import EMAEncoder, MaskedDeiT, PretrainedEncoder
+from bootmae_plugin.targets import PretrainedEncoder
 from tests.models.test_algorithm import build
-from tests.tiny import ROOT, tiny_config
-
-ARCH = dict(embed_dims=24, num_layers=2, num_heads=2)
-BASE = [(0, 0.999), (100, 0.9999), (400, 0.99999)]  # BootMAE, ViT-B
-
-
-def student(**kwargs):
-    return MaskedDeiT(**{**dict(arch=ARCH, img_size=32, patch_size=4), **kwargs})
-
-
-@pytest.mark.parametrize(
-    ('epoch', 'decay'),
-    [
-        (0, 0.999),
-        (50, 0.99945),
-        (100, 0.9999),
-        (250, 0.9999 + 150 / 300 * 0.00009),
-        (400, 0.99999),
-        (500, 0.99999),
-    ],
-)
-def test_decay_of_bootmae_base(epoch, decay):
-    assert EMAEncoder(BASE).decay_at(epoch, 800) == pytest.approx(decay, abs=1e-12)
-
-
-def test_constant_and_cosine_decay():
-    assert EMAEncoder(0.99).decay_at(123, 800) == 0.99
-    cosine = EMAEncoder(dict(start=0.99, end=1.0))
-    values = [cosine.decay_at(e, 100) for e in (0, 50, 100)]
-    assert values == pytest.approx([0.99, 0.995, 1.0])
-
-
-@pytest.mark.parametrize(
-    ('epoch', 'weight'), [(0, 0.0), (80, 0.4), (200, 1.0), (400, 1.0)]
-)
-def test_the_feature_loss_warms_up_over_a_quarter_of_the_epochs(epoch, weight):
-    head = dict(type='FeatureHead', loss_warmup=0.25)
-    model = build(head=dict(feature=head))
-    model.start_epoch(epoch, 800)
-    assert model.head['feature'].branch_weight == pytest.approx(weight)
-    images = torch.randn(2, 3, 32, 32)
-    torch.manual_seed(0)
-    loss = model.loss(images)['loss_feature']
-    model.start_epoch(800, 800)
-    torch.manual_seed(0)
-    whole = model.loss(images)['loss_feature']
-    assert float(loss) == pytest.approx(weight * float(whole), rel=1e-5)
-
-
-@pytest.mark.parametrize(
-    ('base', 'decay'), [(None, 0.9), (64, 0.9), (32, 0.9**2), (256, 0.9**0.25)]
-)
-def test_the_moving_average_by_hand(base, decay):
-    encoder, teacher = student(), EMAEncoder(0.9, base_batch_size=base)
-    teacher.attach(encoder)
-    expected = copy.deepcopy(encoder.state_dict())
-    for _ in range(3):
-        with torch.no_grad():
-            for parameter in encoder.parameters():
-                parameter.add_(torch.randn_like(parameter))
-        teacher.update(encoder, epoch=0, max_epochs=1, batch_size=64)
-        for key, value in encoder.state_dict().items():
-            expected[key] = decay * expected[key] + (1 - decay) * value
-    for key, value in teacher.encoder.state_dict().items():
-        assert torch.allclose(value, expected[key], atol=1e-5), key
-    assert not any(p.requires_grad for p in teacher.parameters())
-
-
-def test_the_average_moves_only_while_it_is_the_target():
-    model = build(target_generator=dict(type='EMAEncoder', decay=0.5))
-    start = model.target_generator.encoder.cls_token.clone()
-    with torch.no_grad():
-        model.backbone.cls_token.add_(1)
-    model.after_step(0, 1, 2)  # stage 1 predicts pixels
-    assert torch.equal(model.target_generator.encoder.cls_token, start)
-    model.start_stage(2)
-    assert torch.equal(model.target_generator.encoder.cls_token, start + 1)
-    with torch.no_grad():
-        model.backbone.cls_token.add_(1)
-    model.after_step(0, 1, 2)
-    expected = start + 1.5
-    assert torch.allclose(model.target_generator.encoder.cls_token, expected)
-
-
-def test_features_before_the_final_norm():
-    encoder, teacher = student().eval(), EMAEncoder(final_norm=False)
-    teacher.attach(encoder)
-    images = torch.randn(2, 3, 32, 32)
-    x = encoder.embed(images)
-    for block in encoder.blocks:
-        x = block(x)
-    assert torch.allclose(teacher(images), x[:, 2:], atol=1e-6)
-
+from tests.tiny import ARCH, ROOT, student, tiny_config
 
 BACKBONES = dict(
     plugin=dict(
@@ -277,57 +185,6 @@ def test_a_teacher_that_pools_its_tokens_is_refused():
         PretrainedEncoder(backbone, random=True).attach(student())
 
 
-def test_an_injected_block_out_of_range_is_refused():
-    with pytest.raises(UserError, match='inject=2.*blocks 0 to 1'):
-        build(neck=dict(type='CrossAttentionDecoder', embed_dims=24, inject=2))
-
-
-@pytest.mark.parametrize(
-    ('decay', 'words'),
-    [
-        (1.5, 'decay=.*between 0 and 1'),
-        ([(0, 0.9), (10, -0.1)], 'between 0 and 1'),
-        ([(10, 0.9), (0, 0.99)], 'must increase'),
-        (dict(start=0.9), 'start and end'),
-    ],
-)
-def test_a_bad_decay_is_refused(decay, words):
-    with pytest.raises(UserError, match=words):
-        EMAEncoder(decay)
-
-
-@pytest.mark.parametrize('batch_size', [0, 6.4, '64'])
-def test_a_bad_base_batch_size_is_refused(batch_size):
-    with pytest.raises(UserError, match='base_batch_size=.*whole number from 1'):
-        EMAEncoder(base_batch_size=batch_size)
-
-
-@pytest.mark.parametrize('teacher', ['StageEncoder', 'EMAEncoder'])
-@pytest.mark.parametrize('merge', ['concat', 'mean'])
-@pytest.mark.parametrize('blocks', [[0, -1], [1, 0], [0]])
-def test_several_blocks_are_the_target(teacher, merge, blocks):
-    cfg = dict(type=teacher, blocks=blocks, blocks_merge=merge)
-    model = build(target_generator=cfg).train()
-    images, encoder = torch.randn(2, 3, 32, 32), model.target_generator.encoder
-    x, outputs = encoder.embed(images), []
-    for block in encoder.blocks:
-        x = block(x)
-        outputs.append(x[:, 2:])  # the patches
-    if merge == 'concat':  # each over the channels of a token
-        parts = [torch.nn.functional.layer_norm(x, (48,), eps=1e-6) for x in outputs]
-        expected = torch.cat([parts[i] for i in blocks], dim=-1)
-    else:  # each channel over the tokens of an image
-        parts = [torch.nn.functional.instance_norm(x.mT, eps=1e-6).mT for x in outputs]
-        expected = torch.stack([parts[i] for i in blocks]).mean(dim=0)
-    assert torch.allclose(model.target_generator(images), expected, atol=1e-4)
-    assert model.target_generator.out_channels == expected.shape[-1]
-    assert model.head['feature'].pred.out_features == expected.shape[-1]
-    model.start_stage(2)
-    model.loss(images)['loss_feature'].backward()
-    assert model.backbone.cls_token.grad.isfinite().all()
-    assert all(p.grad is None for p in model.target_generator.parameters())
-
-
 @pytest.mark.parametrize(
     ('options', 'tokens'),
     [
@@ -346,11 +203,3 @@ def test_several_blocks_of_another_backbone(options, tokens):
     norm = torch.nn.functional.layer_norm
     expected = torch.cat([norm(x, (24,), eps=1e-6) for x in (first, last)], dim=-1)
     assert torch.allclose(teacher(images), expected, atol=1e-4)
-
-
-def test_bad_blocks_are_refused():
-    for blocks, words in ([2], r'blocks=\[2\]: the encoder has no block'), ([], 'no b'):
-        with pytest.raises(UserError, match=words):
-            build(target_generator=dict(type='StageEncoder', blocks=blocks))
-    with pytest.raises(UserError, match="blocks_merge='sum'"):
-        build(target_generator=dict(type='StageEncoder', blocks_merge='sum'))

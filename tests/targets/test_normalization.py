@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from bootmae_plugin.models import TargetGenerator
-from bootmae_plugin.models.normalization import PositionNorm
+from bootmae_plugin.targets import PositionNorm
 from tests.models.test_algorithm import build
 
 
