@@ -294,14 +294,3 @@ def load_module(module: nn.Module, path: str, prefix: str | None = None) -> None
     advice = 'give a checkpoint of this architecture'
     compare_keys(module.state_dict(), given, what, advice)
     module.load_state_dict(given)
-
-
-def names_weights(backbone: dict) -> bool:
-    """Whether the config of a backbone says where its weights come from."""
-    init_cfg = backbone.get('init_cfg') or []
-    steps = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
-    return bool(
-        backbone.get('pretrained')
-        or backbone.get('checkpoint_path')
-        or any(step.get('type') == 'Pretrained' for step in steps)
-    )

@@ -1,11 +1,6 @@
 """Encoders, decoders, heads and masks, and the algorithm that joins them."""
 
-from ..targets import (
-    EMAEncoder,
-    PretrainedEncoder,
-    StageEncoder,
-    TargetGenerator,
-)
+from ..targets import EMAEncoder, PretrainedEncoder, StageEncoder, TargetGenerator
 from .algorithm import BootMAE
 from .decoders import CrossAttentionDecoder, CrossMAEDecoder, Decoder, MAEDecoder
 from .encoders import MaskedDeiT, MaskedViT

@@ -2,12 +2,7 @@
 
 from .average import EMAEncoder
 from .generator import TargetGenerator
-from .normalization import (
-    PositionNorm,
-    Whitening,
-    normalize_images,
-    normalize_tokens,
-)
+from .normalization import PositionNorm, Whitening, normalize_images, normalize_tokens
 from .pretrained import PretrainedEncoder
 from .stage import StageEncoder
 

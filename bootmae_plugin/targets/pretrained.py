@@ -6,7 +6,7 @@ import torch
 from mmpretrain.registry import MODELS
 from torch import Tensor, nn
 
-from ..checkpoints.load import load_encoder, load_module, names_weights
+from ..checkpoints.load import load_encoder, load_module
 from ..errors import check
 from .generator import TargetGenerator
 
@@ -49,7 +49,7 @@ class PretrainedEncoder(TargetGenerator):
         if self.blocks:
             backbone = dict(backbone, out_indices=list(self.blocks))
         check(
-            random or checkpoint or names_weights(backbone),
+            random or checkpoint or _names_weights(backbone),
             f'the teacher {backbone["type"]} has no weights: set model.'
             'target_generator.checkpoint to a file, or model.target_generator.random='
             'True to predict a random encoder',
@@ -127,6 +127,17 @@ class PretrainedEncoder(TargetGenerator):
             for x in outputs
         ]
         return self.merge(tokens) if self.blocks else tokens[-1]
+
+
+def _names_weights(backbone: dict) -> bool:
+    """Whether the config of a backbone says where its weights come from."""
+    init_cfg = backbone.get('init_cfg') or []
+    steps = [init_cfg] if isinstance(init_cfg, dict) else init_cfg
+    return bool(
+        backbone.get('pretrained')
+        or backbone.get('checkpoint_path')
+        or any(step.get('type') == 'Pretrained' for step in steps)
+    )
 
 
 def _num_extra_tokens(encoder: nn.Module) -> int:

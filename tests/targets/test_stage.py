@@ -4,13 +4,13 @@ import pytest
 import torch
 
 from bootmae_plugin import UserError
-from bootmae_plugin.targets import EMAEncoder
+from bootmae_plugin.targets import StageEncoder
 from tests.models.test_algorithm import build
 from tests.tiny import student
 
 
 def test_features_before_the_final_norm():
-    encoder, teacher = student().eval(), EMAEncoder(final_norm=False)
+    encoder, teacher = student().eval(), StageEncoder(final_norm=False)
     teacher.attach(encoder)
     images = torch.randn(2, 3, 32, 32)
     x = encoder.embed(images)
