@@ -3,6 +3,7 @@
 import argparse
 import contextlib
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +36,9 @@ def load_config(config: str, options: dict[str, Any] | None = None) -> Config:
         cfg = Config.fromfile(path)
     if not options:
         return cfg
+    variables = variables_of(cfg, options)
     with _one_line(f'--cfg-options cannot be applied to {path}'):
-        merged = load_with_variables(path, variables_of(cfg, options))
+        merged = load_with_variables(path, variables) if variables else deepcopy(cfg)
         merged.merge_from_dict(options)
     check_options(cfg, merged, options)
     return merged
