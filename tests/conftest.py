@@ -2,14 +2,10 @@
 
 import gc
 import os
-import tempfile
-from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import torch
-from mmengine.config import config as mmengine_config
 from mmengine.registry import init_default_scope
 from yapf.yapflib import yapf_api
 
@@ -24,20 +20,12 @@ def _quick_runs():
 
     The text of a config is not reformatted for its file and for each checkpoint (by
     yapf, 0.3 s each), and mmengine's ``gc.collect()`` for each data set does not visit
-    the modules (0.4 s). mmengine reads a config from copies of it and its bases, which
-    some disks take 0.2 s to delete; here the copies are in memory. Runs in processes of
-    their own leave nothing out.
+    the modules (0.4 s). Runs in processes of their own leave nothing out.
     """
     gc.collect()
     gc.freeze()
-    memory = Path('/dev/shm')
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(yapf_api, 'FormatCode', lambda text, **options: (text, True))
-        if os.access(memory, os.W_OK):
-            folder = partial(tempfile.TemporaryDirectory, dir=memory)
-            copies = SimpleNamespace(**vars(tempfile))
-            copies.TemporaryDirectory = folder
-            patch.setattr(mmengine_config, 'tempfile', copies)
         yield
 
 
