@@ -11,8 +11,9 @@ benchmark = 'configs/benchmarks/linear/deit-micro-p7_fashion-mnist-12k.py'
 pools = ['avg', 'flatten16']
 seeds = [0, 1]
 hook = 'default_hooks.bootstrap'
-options = {'train_cfg.max_epochs': 36, f'{hook}.num_stages': 2}
+options = {'train_cfg.max_epochs': 36}
 average = {
+    f'{hook}.num_stages': 2,
     f'{hook}.boundaries': [9],
     'model.target_generator.type': 'EMAEncoder',
 }
