@@ -39,5 +39,6 @@ runs = {
     'AdamW 2e-3, layer decay .75, drop path .1': {**large, rate: 2e-3},
     'Muon 5e-3, layer decay .75, no drop path': {decay: 0.75},
     'Muon 2.5e-3, no layer decay, no drop path': {rate: 2.5e-3},
+    'Muon 1.25e-3, no layer decay, no drop path': {rate: 1.25e-3},
     'Muon 5e-3 from random weights': {'model.backbone.init_cfg': None},
 }
