@@ -1,8 +1,11 @@
-"""Two gloo processes, forked from the tests: they import nothing again."""
+"""Processes forked from the tests, which import nothing again; one, or two by gloo."""
 
 import os
 import socket
+import sys
+import traceback
 from collections.abc import Callable
+from pathlib import Path
 
 # What a run imports late is imported here, once and not in each forked process.
 import matplotlib.figure  # noqa: F401
@@ -13,6 +16,36 @@ import torch.multiprocessing as mp
 import torch.utils.tensorboard  # noqa: F401
 
 from tests.tiny import run_tool
+
+
+def run_in_fork(log: Path, function: Callable, *args) -> int:
+    """Call ``function(*args)`` in a fork; return the exit status of a program with it.
+
+    Args:
+        log: File for what it prints.
+        function: The work.
+        *args: Its arguments.
+    """
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            os.dup2(out, 1)
+            os.dup2(out, 2)
+            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
+            function(*args)
+            status = 0
+        except SystemExit as stop:
+            status = stop.code or 0
+            if isinstance(status, str):
+                status = print(stop.code) or 1
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            sys.stdout.flush()
+            os._exit(status)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _start(rank: int, port: int, function: Callable, args: tuple) -> None:

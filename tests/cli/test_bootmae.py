@@ -68,23 +68,6 @@ def test_an_unknown_name_gets_the_nearest_three():
     assert line.count(',') == 2 and '\n' not in line
 
 
-def test_a_plain_import_of_the_package_registers_its_classes():
-    code = (
-        'import bootmae_plugin; from mmpretrain.registry import MODELS; '
-        "print(MODELS.get('BootMAE').__name__)"
-    )
-    assert start('-c', code).stdout.splitlines()[-1] == 'BootMAE'
-
-
-def test_a_subcommand_that_needs_the_framework_registers_first():
-    code = PROBE + (
-        'from mmpretrain.registry import MODELS\nprint(MODELS.get("BootMAE").__name__)'
-    )
-    result = start('-c', code, 'train', 'nothing')
-    assert result.stdout.splitlines()[-1] == 'BootMAE', result.stderr
-    assert 'error: config nothing does not exist' in result.stdout
-
-
 @pytest.mark.parametrize(
     ('started', 'name', 'hint'),
     [

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from bootmae_plugin.cli import launch
+from tests.processes import run_in_fork
 from tests.tiny import ROOT
 
 PRETRAIN = str(ROOT / 'configs/selfsup/bootmae_deit-tiny_digits.py')
@@ -36,24 +37,7 @@ time.sleep(60)
 def start(folder, *words) -> tuple[int, str]:
     """Exit status and output of the launcher in a fork of this process."""
     log = folder / 'log.txt'
-    pid = os.fork()
-    if pid == 0:
-        status = 1
-        try:
-            out = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            os.dup2(out, 1)
-            os.dup2(out, 2)
-            sys.stdout, sys.stderr = sys.__stdout__, sys.__stderr__
-            launch.main([str(word) for word in words])
-            status = 0
-        except SystemExit as stop:
-            status = stop.code
-            if isinstance(status, str):
-                status = print(stop.code) or 1
-        finally:
-            sys.stdout.flush()
-            os._exit(status)
-    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    status = run_in_fork(log, launch.main, [str(word) for word in words])
     return status, log.read_text()
 
 

@@ -30,13 +30,11 @@ print(kept, min(faults))
 """
 
 
-def run(argument, **environment):
+def run(argument):
     names = ('MALLOC_', 'GLIBC_TUNABLES', 'LD_PRELOAD')
     clean = {k: v for k, v in os.environ.items() if not k.startswith(names)}
     words = [sys.executable, '-W', 'ignore', '-c', STEPS, argument]
-    done = subprocess.run(
-        words, env=dict(clean, **environment), capture_output=True, text=True
-    )
+    done = subprocess.run(words, env=clean, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     kept, faults = done.stdout.split()[-2:]
     return kept, int(faults)
@@ -52,4 +50,8 @@ def test_a_step_reuses_the_pages_of_the_step_before():
     assert kept == 'True'
     # 5 tensors of 40 MB in pages of 4 KiB (or 2 MiB); kept pages cause no fault.
     assert faults < 20 < usual
-    assert run('keep', MALLOC_ARENA_MAX='2')[0] == 'False'  # the user has chosen
+
+
+def test_the_settings_of_the_user_stay(monkeypatch):
+    monkeypatch.setenv('MALLOC_ARENA_MAX', '2')
+    assert not memory.keep_freed_memory()

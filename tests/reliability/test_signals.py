@@ -5,14 +5,16 @@ import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from torch.multiprocessing import ProcessExitedException
 from torch.utils.data import DataLoader
 
+import bootmae_main
 from bootmae_plugin.reliability import Interrupted, InterruptHook
 from bootmae_plugin.reliability.signals import end_workers
-from tests.processes import train_in_two
+from tests.processes import run_in_fork, train_in_two
 from tests.reliability.resuming import assert_same, losses
 from tests.tiny import ROOT, run_tool, tiny_options
 
@@ -63,21 +65,28 @@ def test_a_second_signal_leaves_at_once(signals, code):
 
 
 @pytest.mark.parametrize(('name', 'code'), [('SIGTERM', 75), ('SIGINT', 130)])
-def test_before_the_training_there_is_nothing_to_save(name, code, tmp_path):
+def test_before_the_training_there_is_nothing_to_save(
+    name, code, tmp_path, monkeypatch
+):
     """Here while the config is read, which is code."""
-    config = tmp_path / 'config.py'
+
+    def train(config):
+        # A shell's background job ignores SIGINT, and its children inherit that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        bootmae_main.run_module('bootmae_plugin.cli.train', [config])
+
+    folder = tmp_path / 'folder'
+    folder.mkdir()
+    monkeypatch.chdir(folder)
     number = int(signal.Signals[name])
     # Older mmengines read a config with an import statement in another way.
-    config.write_text(f"(o := __import__('os')).kill(o.getpid(), {number})\n")
-    done = subprocess.run(
-        [sys.executable, str(ROOT / 'tools/train.py'), str(config)],
-        capture_output=True, text=True, cwd=tmp_path,
-        # A shell's background job ignores SIGINT, and its children inherit that.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )  # fmt: skip
-    assert done.returncode == code, done.stderr
-    assert 'Traceback' not in done.stderr
-    assert [path.name for path in tmp_path.iterdir()] == ['config.py']
+    Path('config.py').write_text(
+        f"(o := __import__('os')).kill(o.getpid(), {number})\n"
+    )
+    log = tmp_path / 'log.txt'
+    assert run_in_fork(log, train, 'config.py') == code, log.read_text()
+    assert 'Traceback' not in log.read_text()
+    assert [path.name for path in folder.iterdir()] == ['config.py']
 
 
 def test_handlers_are_given_back():
@@ -160,31 +169,34 @@ from bootmae_plugin.reliability.signals import protect_workers
 def init(worker_id):
     print('began', worker_id, flush=True)
 
-loader = DataLoader(range(8), num_workers=1, persistent_workers=True, prefetch_factor=1,
-                    worker_init_fn=init, multiprocessing_context=sys.argv[1])
-if __name__ == '__main__':
+kept = []  # as where a traceback holds them: still there when the program ends
+for start in ['fork', 'spawn'] if __name__ == '__main__' else []:
+    loader = DataLoader(
+        range(8), num_workers=1, persistent_workers=True, prefetch_factor=1,
+        worker_init_fn=init, multiprocessing_context=start,
+    )
     protect_workers(loader)
     batches = iter(loader)
+    kept.append(batches)
     seen = [int(next(batches))]
     for child in multiprocessing.active_children():
         subprocess.run(['kill', str(child.pid)], check=True)
     seen += map(int, batches)
-    print(seen)
-    kept = batches  # as where a traceback holds it: still there when the program ends
+    print(start, seen)
 """
 
 
-@pytest.mark.parametrize('start', ['fork', 'spawn'])
-def test_a_worker_outlives_sigterm_and_ends_with_the_program(start, tmp_path):
+def test_a_worker_outlives_sigterm_and_ends_with_the_program(tmp_path):
     program = tmp_path / 'program.py'
     program.write_text(PROGRAM)
     done = subprocess.run(
-        [sys.executable, '-W', 'ignore', str(program), start],
+        [sys.executable, '-W', 'ignore', str(program)],
         capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert 'began 0' in done.stdout
-    assert str(list(range(8))) in done.stdout
+    assert done.stdout.count('began 0') == 2
+    for start in ('fork', 'spawn'):
+        assert f'{start} {list(range(8))}' in done.stdout
     assert 'Traceback' not in done.stderr
 
 

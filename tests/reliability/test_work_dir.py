@@ -1,9 +1,9 @@
 """The work dir: its owner, its lock, its newest checkpoint."""
 
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
+import time
 
 import pytest
 import torch
@@ -46,36 +46,30 @@ def test_the_config_of_a_work_dir_is_read_not_run(tmp_path):
     assert read['a']['b'] == [1, (2.5, None)] and read['a']['c']['d'] != 0
 
 
-HOLD = """
-import os
-import sys
-import time
-from pathlib import Path
-from bootmae_plugin.reliability.work_dir import lock_work_dir
-with lock_work_dir(Path(sys.argv[1])):
-    worker = os.fork()  # as of a data loader
-    if worker:
-        print('held', worker, flush=True)
-    time.sleep(600)
-"""
+def hold(work_dir, connection):
+    with lock_work_dir(work_dir):
+        worker = os.fork()  # as of a data loader
+        if worker:
+            connection.send(worker)
+        time.sleep(600)
 
 
 def test_a_work_dir_is_held_by_one_run_until_it_ends(tmp_path):
     pytest.importorskip('fcntl')
-    holder = subprocess.Popen(
-        [sys.executable, '-c', HOLD, str(tmp_path)],
-        stdout=subprocess.PIPE, text=True, env=dict(os.environ, PYTHONPATH=str(ROOT)),
-    )  # fmt: skip
+    fork = multiprocessing.get_context('fork')
+    receiving, sending = fork.Pipe(duplex=False)
+    holder = fork.Process(target=hold, args=(tmp_path, sending))
+    holder.start()
+    sending.close()
     worker = None
     try:
-        lines = iter(holder.stdout)
-        worker = int(next(line for line in lines if 'held' in line).split()[1])
+        worker = receiving.recv()
         who = f'another run uses .*process {holder.pid} on'
         with pytest.raises(UserError, match=who):
             train(tmp_path)
         assert not [*tmp_path.glob('*.pth')]
         holder.kill()
-        holder.wait()
+        holder.join()
         # The worker lives on, and does not hold it.
         os.kill(worker, 0)
         (tmp_path / '.epoch_1.pth.partial').write_text('half of a checkpoint')
