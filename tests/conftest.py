@@ -18,9 +18,9 @@ GOLDEN = Path(os.environ.get('GOLDEN_DIR', SHARED / 'golden'))
 def _quick_runs():
     """Leave out what costs a tiny run more than its training does.
 
-    The text of a config is not reformatted for its file and for each checkpoint (by
-    yapf, 0.3 s each), and mmengine's ``gc.collect()`` for each data set does not visit
-    the modules (0.4 s). Runs in processes of their own leave nothing out.
+    The text of a config is not laid out by yapf (.1 to 2 s), and mmengine's
+    ``gc.collect()`` for each data set does not visit the modules (.4 s). Runs in
+    processes of their own leave nothing out.
     """
     gc.collect()
     gc.freeze()

@@ -21,6 +21,7 @@ run() { # the tests run after a lint error, too
 run ruff check .
 run ruff format --check .
 export OMP_NUM_THREADS=${OMP_NUM_THREADS:-1}
+unset PYTHONDONTWRITEBYTECODE # images of Docker set it: each process would compile anew
 # In the order of the folders: by number of tests, the longest files would come last.
 run pytest -n 2 --dist loadfile --no-loadscope-reorder "$@"
 exit $status

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from mmengine import dist
+from mmengine.config import Config
 from mmengine.logging import print_log
 from mmengine.runner import BaseLoop, Runner
 from mmpretrain.registry import RUNNERS
@@ -22,6 +23,7 @@ from ..engine.progress import ProgressHook
 from ..engine.strict_runner import StrictRunner
 from ..errors import UserError
 from .budget import BudgetHook
+from .config_text import FormattedOnce
 from .finite import check_finite
 from .loops import with_exact_loop
 from .rescale import base_rates
@@ -94,6 +96,8 @@ class GuardedRunner:
             file = getattr(kwargs.get('cfg'), 'filename', None) or 'run'
             name = kwargs.get('experiment_name') or Path(file).stem
             kwargs['experiment_name'] = f'{name}_{number}'
+        if isinstance(kwargs.get('cfg'), Config):
+            kwargs['cfg'] = FormattedOnce.of(kwargs['cfg'])
         # mmengine's hooks ask whether the run resumes; load_or_resume is ours.
         super().__init__(model, work_dir=work_dir, resume=self.resuming, **kwargs)
         self.interruption, self.exact_resume = InterruptHook(), ExactResumeHook()
