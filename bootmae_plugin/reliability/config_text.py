@@ -8,7 +8,7 @@ class FormattedOnce(Config):
 
     mmengine's runner takes the text five times before the first step and once for each
     checkpoint. Each time yapf lays it out anew: .1 s, or 2 s where a path is longer
-    than a line.
+    than a line. Without yapf (``format_python_code=False``) it is hard to read.
     """
 
     @classmethod

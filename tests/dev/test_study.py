@@ -134,7 +134,7 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
             if (run.name, run.seed) not in figures:
                 continue
             write_log(run.work_dir, [(50, 3.6), (100, 3.6)])
-            runs.note(run, threads=1)
+            runs.note(run, 'c0ffee', threads=1)
             row = dict(
                 checkpoint=run.work_dir / 'epoch_2.pth',
                 protocol='linear',
@@ -145,7 +145,7 @@ def test_tables_come_from_the_csv_files(ladder, tmp_path):
     resumed = found.runs[0].work_dir / '20260102_000000'  # it had nothing to train
     resumed.mkdir()
     (resumed / 'run.log').write_text('')
-    runs.note(found.runs[0], threads=1)  # again: the row is replaced
+    runs.note(found.runs[0], 'c0ffee', threads=1)  # again: the row is replaced
     assert len(runs.rows(runs.RUNS)) == 3
     assert {row['precision'] for row in runs.rows(runs.RUNS)} == {'fp32'}
     assert {row['date'] for row in runs.rows(runs.RUNS)} == {'20260101'}
@@ -171,7 +171,7 @@ def test_a_ladder_says_which_figures_its_table_has(ladder):
     found = read_ladder(ladder)
     run = found.runs[0]
     write_log(run.work_dir, [(50, 3.6)])
-    runs.note(run, threads=1)
+    runs.note(run, 'c0ffee', threads=1)
     with open('results/which.csv', 'w', newline='') as file:
         writer = csv.DictWriter(file, COLUMNS)
         writer.writeheader()
@@ -193,7 +193,7 @@ def test_the_cost_of_a_run_is_that_of_its_device(ladder, gpu, cost):
     (log,) = run.work_dir.glob('*/*.log')
     environment = f'    CUDA available: {bool(gpu)}\n    GPU number: 1\n'
     log.write_text(environment + (f'    GPU 0: {gpu}\n' if gpu else ''))
-    runs.note(run, threads=2, jobs=4)
+    runs.note(run, 'c0ffee', threads=2, jobs=4)
     (row,) = runs.rows(runs.RUNS)
     assert (row['core_hours'], row['gpu_hours']) == cost
     assert row['device'] == (gpu or 'CPU')
@@ -238,6 +238,21 @@ def test_all_runs_end_before_a_failure_is_told(ladder, monkeypatch):
     assert sorted(ended) == [0, 1, 1]
     with open('results/which.csv', newline='') as file:
         assert list(csv.reader(file)) == [COLUMNS]
+
+
+def test_the_commit_of_a_run_is_that_of_its_start(ladder, monkeypatch):
+    heads, noted = ['0'], []
+
+    def train(run, threads):
+        heads.append(str(len(heads)))  # somebody commits meanwhile
+        return run.work_dir / 'epoch_2.pth'
+
+    monkeypatch.setattr(runs, 'get_git_hash', lambda **_: heads[-1])
+    monkeypatch.setattr(runs, 'train', train)
+    monkeypatch.setattr(runs, 'evaluate', lambda *args: None)
+    monkeypatch.setattr(runs, 'note', lambda run, commit, *_: noted.append(commit))
+    runs.climb(read_ladder(ladder), threads=1)
+    assert noted == heads[:-1] and len(noted) > 1
 
 
 def test_the_table_of_few_labels(tmp_path, monkeypatch):

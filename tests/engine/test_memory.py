@@ -40,10 +40,13 @@ def run(argument):
     return kept, int(faults)
 
 
-@pytest.mark.skipif(
+keeps = pytest.mark.skipif(
     platform.libc_ver()[0] != 'glibc' or torch.cuda.is_available(),
     reason='only glibc without a GPU keeps freed memory',
 )
+
+
+@keeps
 def test_a_step_reuses_the_pages_of_the_step_before():
     kept, faults = run('keep')
     _, usual = run('leave')
@@ -52,6 +55,11 @@ def test_a_step_reuses_the_pages_of_the_step_before():
     assert faults < 20 < usual
 
 
+@keeps
 def test_the_settings_of_the_user_stay(monkeypatch):
+    for name in os.environ:
+        if name.startswith(memory.USER_SETTINGS):
+            monkeypatch.delenv(name)
+    assert memory.keep_freed_memory()
     monkeypatch.setenv('MALLOC_ARENA_MAX', '2')
     assert not memory.keep_freed_memory()

@@ -123,7 +123,7 @@ def rows(path: Path) -> list[dict]:
         return list(csv.DictReader(file))
 
 
-def note(run: Run, threads: int, jobs: int = 1) -> None:
+def note(run: Run, commit: str, threads: int, jobs: int = 1) -> None:
     """Write a finished training into ``results/runs.csv``, with :func:`facts_of`."""
     trained = RunFiles(run.work_dir)
     row = dict(
@@ -132,7 +132,7 @@ def note(run: Run, threads: int, jobs: int = 1) -> None:
         seed=run.seed,
         epochs=trained.training[-1]['epoch'],
         **{k: v or '' for k, v in facts_of(trained, threads, jobs).items()},
-        commit=get_git_hash(fallback='', digits=10),
+        commit=commit,
         config=run.config,
         options=' '.join(run.words),
     )
@@ -188,10 +188,12 @@ def climb(ladder: Ladder, threads: int, jobs: int = 1) -> None:
             say(f'{title}: done before')
             return
         say(f'{title}: training, log in {run.work_dir}')
+        # Before it: the next commit may come while the training runs.
+        commit = get_git_hash(fallback='', digits=10)
         checkpoint = train(run, threads)
         say(f'{title}: evaluating')
         evaluate(ladder, run, checkpoint, threads)
-        note(run, threads, jobs)
+        note(run, commit, threads, jobs)
         say(f'{title}: done')
 
     with ThreadPoolExecutor(jobs) as pool:
