@@ -224,6 +224,8 @@ def figures_table(name: str, benchmark: str) -> list[str]:
     for (protocol, pool), cells in found.items():
         if pool == 'pixels':
             cells = {SCHEME + name: cells['']}
+        if SCHEME + name not in cells:
+            continue  # another encoder has this figure
         figures = [cells.get(source, '') for source in columns.values()]
         row = '| ' + ' | '.join([protocol, pool, *figures]) + ' |'
         lines.append(row.replace('|  |', '| |'))
