@@ -19,6 +19,7 @@ from bootmae_plugin.cli import knn
 from bootmae_plugin.configuration.photos import start_from
 from bootmae_plugin.configuration.runs import open_run
 from bootmae_plugin.datasets.digits import load_digits_rgb
+from bootmae_plugin.evaluation.results import COLUMNS
 from bootmae_plugin.visualization import RunFiles
 from dev import release
 from tests.tiny import ROOT, TINY, tiny_config
@@ -174,6 +175,20 @@ def test_a_large_encoder_is_stored_in_half_precision_outside_of_the_wheel(
         UserError, match=r'MB\) is not in the wheel: copy weights/large/'
     ):
         read_checkpoint(ADDRESS)
+
+
+def test_a_card_leaves_out_a_figure_that_only_another_encoder_has(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setattr(release, 'FIGURES', tmp_path / 'zoo.csv')
+    figures = [(ADDRESS, 'avg', 1.5), ('other', 'avg', 2.5), ('other', 'cls', 3.5)]
+    with release.FIGURES.open('w', newline='') as file:
+        writer = csv.DictWriter(file, COLUMNS)
+        writer.writeheader()
+        for checkpoint, pool, mean in figures:
+            row = dict(checkpoint=checkpoint, pool=pool, mean=mean)
+            writer.writerow(dict(config='a.py', protocol='linear', **row))
+    assert release.figures_table(NAME, 'a.py')[2:] == ['| linear | avg | 1.5 |']
 
 
 def test_the_check_has_the_architecture_of_the_encoder(released):
